@@ -13,7 +13,7 @@ const oldest = 14
 
 // errNotInstalled names the remedy, for it is what a newcomer reads first.
 var errNotInstalled = errors.New("no PostgreSQL server found (initdb and postgres in PATH or /usr/lib/postgresql/*/bin). " +
-	"Install it with `scripts/postgres-install.sh`, or `apt-get install postgresql` on Debian and Ubuntu, " +
+	"Install it with `make prepare`, that is `apt-get install postgresql` on Debian and Ubuntu, " +
 	"`dnf install postgresql-server` on Fedora, `brew install postgresql` on macOS")
 
 // findBinaries returns the folder of initdb and postgres: that of PATH, else the newest of the folders where packages put

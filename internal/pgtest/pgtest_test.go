@@ -1,26 +1,32 @@
 package pgtest
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
 func TestMain(m *testing.M) {
 	if os.Getenv("PGTEST_ORPHAN") != "" {
-		orphan()
+		orphan() // This process is the second one of TestNothingOutlivesAKilledProcess.
 	}
 	Main(m)
+}
+
+// orphan is the body of a second process that starts a server and is then killed.
+func orphan() {
+	s, err := Start(Options{NoSync: true})
+	if err != nil {
+		println(err.Error())
+		os.Exit(1)
+	}
+	println("folder " + s.folder.path)
+	select {}
 }
 
 func connect(t *testing.T, dsn string) *pgx.Conn {
@@ -169,56 +175,6 @@ func TestServerCrashRestartStop(t *testing.T) {
 	}
 }
 
-// orphan is the body of a second process that starts a server and is then killed.
-func orphan() {
-	s, err := Start(Options{NoSync: true})
-	if err != nil {
-		println(err.Error())
-		os.Exit(1)
-	}
-	println("folder " + s.folder.path)
-	select {}
-}
-
-// A killed test process leaves no server, and the next run removes its folder.
-func TestNothingOutlivesAKilledProcess(t *testing.T) {
-	t.Parallel()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "PGTEST_ORPHAN=1")
-	out, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	dir, ok := strings.CutPrefix(strings.TrimSpace(line), "folder ")
-	if err != nil || !ok {
-		t.Fatalf("the second process said %q: %v", line, err)
-	}
-	pid := postmaster(t, dir)
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Wait(); err == nil {
-		t.Error("a killed process ended well")
-	}
-	deadline := time.Now().Add(20 * time.Second)
-	for syscall.Kill(pid, 0) == nil && running(t, pid) {
-		if time.Now().After(deadline) {
-			t.Fatalf("postgres %d outlived its test process", pid)
-		}
-		time.Sleep(20 * time.Millisecond) // No signal tells of a process that is not our child.
-	}
-	if err := sweep(os.TempDir()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("%s is left: %v", dir, err)
-	}
-}
-
 // A folder in use is not swept.
 func TestSweepSparesTheLiving(t *testing.T) {
 	t.Parallel()
@@ -266,31 +222,6 @@ func TestNewestInstalledVersionWins(t *testing.T) {
 	if want := filepath.Join(root, "17", "bin"); err != nil || got != want {
 		t.Errorf("newest = %q, %v, want %q", got, err, want)
 	}
-}
-
-// postmaster reads the server's process id from the first line of its pid file.
-func postmaster(t *testing.T, dir string) int {
-	t.Helper()
-	content, err := os.ReadFile(filepath.Join(dir, "data", "postmaster.pid"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	first, _, _ := strings.Cut(string(content), "\n")
-	pid, err := strconv.Atoi(first)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pid
-}
-
-// running tells a live process from one that only waits to be reaped, which an init without that duty leaves for ever.
-func running(t *testing.T, pid int) bool {
-	t.Helper()
-	out, err := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
-	if err != nil {
-		return false // ps ends with 1 when there is no such process.
-	}
-	return !strings.HasPrefix(strings.TrimSpace(string(out)), "Z")
 }
 
 func BenchmarkNewDatabaseFrom(b *testing.B) {

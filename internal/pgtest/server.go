@@ -344,7 +344,7 @@ func (p *process) tail() string {
 func (p *process) stop(signal syscall.Signal) error {
 	select {
 	case <-p.done:
-		return fmt.Errorf("PostgreSQL had ended already: %v\n%s", p.err, p.tail())
+		return fmt.Errorf("PostgreSQL had ended already: %v\n%s", p.cmd.ProcessState, p.tail())
 	default:
 	}
 	if err := p.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {

@@ -25,8 +25,15 @@ func TestValueIsNeverPrinted(t *testing.T) {
 	type unexported struct{ password Value }
 	type nested struct{ In map[string][]unexported }
 	holders := []any{
-		v, &v, exported{v}, &exported{v}, unexported{v}, &unexported{v},
-		nested{map[string][]unexported{"a": {{v}}}}, []Value{v}, map[string]Value{"k": v}, [1]any{v},
+		v, &v,
+		exported{v},
+		&exported{v},
+		unexported{v},
+		&unexported{v},
+		nested{map[string][]unexported{"a": {{v}}}},
+		[]Value{v},
+		map[string]Value{"k": v},
+		[1]any{v},
 	}
 	for _, h := range holders {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%10.3s", "%t", "%p"} {
@@ -268,7 +275,7 @@ func TestUnder(t *testing.T) {
 }
 
 func FuzzParseRef(f *testing.F) {
-	for _, seed := range []string{"", "file:/x", "env:X", "hunter2", "file:", "env:\x00"} {
+	for _, seed := range []string{"", "file:/x", "env:X", "hunter2", "file:", "file", "env:\x00"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, in string) {

@@ -1,0 +1,63 @@
+# GNU make. `make` alone lists the targets.
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+BIN      := $(CURDIR)/bin
+FUZZTIME ?= 30s
+BENCH    ?= .
+
+# Pinned here and nowhere else. golangci-lint carries staticcheck, revive, depguard and gofumpt.
+GOLANGCI_LINT_VERSION := v2.15.0
+BENCHSTAT_VERSION     := v0.0.0-20260908200009-22c9c6c9d4da
+GOLANGCI_LINT         := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test prepare bench benchstat fuzz lint fmt generate verify build docker clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## play a company of 40 people through a running Rollcall, print the reports, serve until Ctrl-C
+	CGO_ENABLED=0 go run ./cmd/rollcall demo
+
+test: prepare ## install what is missing, then check and test everything (race detector, SQLite and PostgreSQL)
+	@./scripts/test.sh
+
+prepare: ## install what the tests need and is missing: a C compiler, a PostgreSQL server
+	@./scripts/prepare.sh
+
+bench: ## run the benchmarks; BENCH=REGEXP picks some
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -p 1 -timeout 60m ./...
+
+benchstat: $(BIN)/benchstat ## install benchstat into bin/, to compare two runs of make bench
+
+fuzz: ## run every fuzz target for FUZZTIME (30s) each
+	@FUZZTIME=$(FUZZTIME) ./scripts/fuzz.sh
+
+lint: $(GOLANGCI_LINT) ## run the linters (the first time builds them, some minutes)
+	$(GOLANGCI_LINT) run ./...
+
+fmt: $(GOLANGCI_LINT) ## format the code
+	$(GOLANGCI_LINT) fmt ./...
+
+generate: ## write the files that are made from code (docs/permissions.md)
+	go generate ./...
+
+verify: lint test ## lint, test, and check the downloaded modules against go.sum
+	go mod verify
+
+build: ## build the static binary bin/rollcall
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/rollcall ./cmd/rollcall
+
+docker: ## build the container image rollcall:VERSION
+	docker build --build-arg VERSION=$(VERSION) --tag rollcall:$(VERSION) .
+
+clean: ## remove what make made
+	rm -rf $(BIN)
+
+# Built outside the module, so that tools add nothing to go.mod.
+$(GOLANGCI_LINT):
+	GOBIN=$(BIN) GOFLAGS= go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	mv $(BIN)/golangci-lint $@
+
+$(BIN)/benchstat:
+	GOBIN=$(BIN) GOFLAGS= go install golang.org/x/perf/cmd/benchstat@$(BENCHSTAT_VERSION)

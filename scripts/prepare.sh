@@ -1,0 +1,63 @@
+#!/bin/sh
+# Installs what `make test` needs beside Go: a C compiler (the race detector is linked with one) and a PostgreSQL server (the
+# store's tests run on the real one). Does nothing where both are there. Needs root or sudo only if something is missing.
+set -eu
+
+say() { printf 'prepare: %s\n' "$*"; }
+
+postgres_bin() {
+	if command -v initdb >/dev/null 2>&1; then
+		dirname "$(command -v initdb)"
+		return
+	fi
+	for dir in /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /usr/local/pgsql/bin; do
+		if [ -x "$dir/initdb" ] && [ -x "$dir/postgres" ]; then
+			printf '%s\n' "$dir"
+			return
+		fi
+	done
+}
+
+missing=""
+if command -v "${CC:-gcc}" >/dev/null 2>&1; then
+	say "C compiler: $(command -v "${CC:-gcc}")"
+else
+	missing="gcc libc6-dev"
+fi
+bin=$(postgres_bin)
+if [ -n "$bin" ]; then
+	say "PostgreSQL: $bin"
+else
+	missing="$missing postgresql"
+fi
+if [ -z "$missing" ]; then
+	exit 0
+fi
+
+say "missing:$(printf ' %s' $missing)"
+by_hand() {
+	say "cannot install it here: $1"
+	say "please run, as root: apt-get update && apt-get install -y --no-install-recommends$(printf ' %s' $missing)"
+	say "on other systems: a C compiler and PostgreSQL 14 or newer from the system's packages"
+	exit 1
+}
+
+command -v apt-get >/dev/null 2>&1 || by_hand "there is no apt-get"
+if [ "$(id -u)" -eq 0 ]; then
+	as_root=""
+elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+	as_root="sudo"
+else
+	by_hand "neither root nor sudo without a password"
+fi
+
+say "installing with apt-get (the tests start their own PostgreSQL; the system's service is not used and may be disabled)"
+# shellcheck disable=SC2086 # The lists are meant to split.
+{
+	$as_root apt-get update -q || by_hand "apt-get update failed"
+	$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing || by_hand "apt-get install failed"
+}
+if [ -z "$(postgres_bin)" ]; then
+	by_hand "PostgreSQL was installed but initdb is not to be found"
+fi
+say "done"
