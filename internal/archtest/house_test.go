@@ -43,7 +43,7 @@ func houseFaults(from string, test bool, file *ast.File) []fault {
 	var found []fault
 	for _, spec := range file.Imports {
 		path := strings.Trim(spec.Path.Value, `"`)
-		if _, ours := areaOf(path); ours && spec.Name != nil {
+		if _, ours := areaOf(path); ours && spec.Name != nil && spec.Name.Name != "_" {
 			found = append(found, fault{spec.Pos(), "our own package " + path + " is imported under another name"})
 		}
 	}
