@@ -1,0 +1,142 @@
+package scim
+
+import (
+	"fmt"
+	"time"
+)
+
+// Tolerance is one deviation from the RFCs that real clients need, TL01 to
+// TL15. Each use is counted, so that the console can say which client does
+// what.
+type Tolerance uint8
+
+// The tolerances.
+const (
+	TL01 Tolerance = iota + 1 // op and Operations in any letter case.
+	TL02                      // schemas missing, or unknown URNs in it; a bare PATCH body.
+	TL03                      // Booleans as "True", "False", "1", "0", 1, 0.
+	TL04                      // Numbers as strings, and back.
+	TL05                      // A list of one for a single value, an object for a list, a bare string for value.
+	TL06                      // $ref null, null entries in lists.
+	TL07                      // id, meta, schemas, groups and other readOnly attributes in bodies.
+	TL08                      // Dotted and URN keys, a whole URN as path.
+	TL09                      // A value path that matches nothing creates the entry.
+	TL10                      // "" clears.
+	TL11                      // Bare words in filters.
+	TL12                      // Unknown attributes.
+	TL13                      // URNs of SCIM 1.0.
+	TL14                      // Several primary values: the first stays.
+	TL15                      // Endpoint names in any letter case.
+)
+
+// String returns the id, such as "TL03".
+func (t Tolerance) String() string { return fmt.Sprintf("TL%02d", uint8(t)) }
+
+// Tolerances is a set of Tolerance. The zero value tolerates nothing.
+type Tolerances uint32
+
+// tolerances builds a set.
+func tolerances(list ...Tolerance) Tolerances {
+	var s Tolerances
+	for _, t := range list {
+		s |= 1 << t
+	}
+	return s
+}
+
+// Has reports whether the set holds t.
+func (s Tolerances) Has(t Tolerance) bool { return s&(1<<t) != 0 }
+
+// Profile is the set of defaults for one kind of client. A profile is never a
+// border: every lenient one takes all shapes that the known clients send.
+type Profile struct {
+	Name     string
+	Tolerate Tolerances
+	// Strict is set for the profile strict alone: what is unknown or malformed
+	// is refused instead of ignored, and hidden attributes are listed.
+	Strict bool
+	// OktaRoles names the schema of /Roles as Okta's governance looks for it,
+	// and shows the role in force in the core attribute `roles`.
+	OktaRoles bool
+	// Quiet delays mail, charge and page after a change.
+	Quiet time.Duration
+	// ListMembers shows members in lists of Groups without being asked.
+	ListMembers bool
+}
+
+// lenient is what every profile but strict tolerates.
+var lenient = tolerances(TL01, TL02, TL03, TL04, TL05, TL06, TL07, TL08, TL09, TL10, TL11, TL12, TL14, TL15)
+
+// profiles is the table of all profiles, in the order in which they are listed.
+var profiles = []Profile{
+	{Name: "entra", Tolerate: lenient, ListMembers: true},
+	{Name: "okta", Tolerate: lenient, ListMembers: true, OktaRoles: true},
+	{Name: "onelogin", Tolerate: lenient | tolerances(TL13), ListMembers: true},
+	{Name: "jumpcloud", Tolerate: lenient | tolerances(TL13), ListMembers: true, Quiet: 10 * time.Minute},
+	{Name: "ping", Tolerate: lenient},
+	{Name: "rippling", Tolerate: lenient, ListMembers: true},
+	{Name: "google", Tolerate: lenient, ListMembers: true},
+	{Name: "strict", Strict: true, ListMembers: true},
+}
+
+// LookupProfile returns the profile of this name; false if there is none.
+func LookupProfile(name string) (Profile, bool) {
+	for _, p := range profiles {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return Profile{}, false
+}
+
+// ProfileNames lists the names that LookupProfile knows.
+func ProfileNames() []string {
+	names := make([]string, len(profiles))
+	for i, p := range profiles {
+		names[i] = p.Name
+	}
+	return names
+}
+
+// Note is a tolerance (TL) that was used, or an ambiguity (DA) that was
+// settled, with the attribute it concerns.
+type Note struct {
+	Rule      string
+	Attribute string
+	Count     int
+}
+
+// Notes counts notes per rule and attribute. The zero value is ready for use.
+type Notes []Note
+
+// maxNotes bounds the notes of one request: a body may hold any number of
+// unknown names.
+const maxNotes = 64
+
+// add counts one use. Names come from the client, so they are cut.
+func (n *Notes) add(rule, attribute string) {
+	const longest = 128
+	if len(attribute) > longest {
+		attribute = attribute[:longest]
+	}
+	for i := range *n {
+		if (*n)[i].Rule == rule && (*n)[i].Attribute == attribute {
+			(*n)[i].Count++
+			return
+		}
+	}
+	if len(*n) < maxNotes {
+		*n = append(*n, Note{Rule: rule, Attribute: attribute, Count: 1})
+	}
+}
+
+// Count returns how often a rule was used, over all attributes.
+func (n Notes) Count(rule string) int {
+	sum := 0
+	for _, note := range n {
+		if note.Rule == rule {
+			sum += note.Count
+		}
+	}
+	return sum
+}
