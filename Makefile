@@ -46,7 +46,7 @@ verify: lint test ## lint, test, and check the downloaded modules against go.sum
 	go mod verify
 
 build: ## build the static binary bin/rollcall
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/rollcall ./cmd/rollcall
+	CGO_ENABLED=0 go build -trimpath -tags timetzdata -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN)/rollcall ./cmd/rollcall
 
 docker: ## build the container image rollcall:VERSION
 	docker build --build-arg VERSION=$(VERSION) --tag rollcall:$(VERSION) .
