@@ -189,7 +189,7 @@ func (c Compare) holds(v any) bool {
 // as the databases do with COLLATE "C".
 func (c Compare) holdsText(got string) bool {
 	key := got
-	if !caseExact(c.Ref) {
+	if !c.Ref.caseExact() {
 		key = fold.Key(got)
 	}
 	want := c.Value.Key

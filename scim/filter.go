@@ -260,7 +260,7 @@ func (b builder) operand(name string) (Ref, error) {
 	}
 	// A bare complex attribute means its value: members eq "<id>".
 	if ref.Sub == nil && ref.Attribute.Type == TypeComplex {
-		ref.Sub = attributeNamed(ref.Attribute.Sub, "value")
+		ref.Sub = findAttribute(ref.Attribute.Sub, "value")
 	}
 	if secret(ref.Attribute) || secret(ref.leaf()) {
 		return Ref{}, errInvalidFilter("", "%s cannot be filtered by", ref)
@@ -271,7 +271,7 @@ func (b builder) operand(name string) (Ref, error) {
 // entryOperand resolves a name inside the brackets of list (LB07). Entries that
 // are not complex are called value.
 func entryOperand(list Ref, name string) (Ref, error) {
-	if sub := attributeNamed(list.Attribute.Sub, name); sub != nil && !secret(sub) {
+	if sub := findAttribute(list.Attribute.Sub, name); sub != nil && !secret(sub) {
 		list.Sub = sub
 		return list, nil
 	}
@@ -342,7 +342,7 @@ func typed(ref Ref, l literal, opt FilterOptions) (Value, bool) {
 			if !opt.Lenient {
 				return Value{}, false
 			}
-			opt.tolerated("TL03")
+			opt.tolerated(TL03.String())
 		}
 		switch strings.ToLower(l.text) {
 		case "true", "1":
@@ -357,7 +357,7 @@ func typed(ref Ref, l literal, opt FilterOptions) (Value, bool) {
 			if !opt.Lenient {
 				return Value{}, false
 			}
-			opt.tolerated("TL04")
+			opt.tolerated(TL04.String())
 		} else if l.kind != literalNumber {
 			return Value{}, false
 		}
@@ -379,10 +379,10 @@ func typed(ref Ref, l literal, opt FilterOptions) (Value, bool) {
 		if !opt.Lenient || l.kind == literalNull {
 			return Value{}, false
 		}
-		opt.tolerated("TL04")
+		opt.tolerated(TL04.String())
 	}
 	v.Text, v.Key = l.text, l.text
-	if !caseExact(ref) {
+	if !ref.caseExact() {
 		v.Key = fold.Key(l.text)
 	}
 	return v, true

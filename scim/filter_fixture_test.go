@@ -5,54 +5,16 @@ import (
 	"strings"
 )
 
-// testUserType and testGroupType hold the attributes that the filter tests
-// need.
+// urnAcme is an extension with a type that no built-in attribute has.
+const urnAcme = "urn:acme:scim:User"
+
+// testUserType and testGroupType are the tables of the service provider.
 var (
-	testUserType  = newTestUserType()
-	testGroupType = newTestGroupType()
+	testUserType = NewUserType(nil, &Schema{ID: urnAcme, Name: "Acme", Attributes: []Attribute{
+		{Name: "load", Type: TypeDecimal}, {Name: "badge", Type: TypeString, CaseExact: true},
+	}})
+	testGroupType = NewGroupType(nil)
 )
-
-func newTestUserType() *ResourceType {
-	list := func(name string) Attribute {
-		return Attribute{Name: name, Type: TypeComplex, MultiValued: true, Sub: []Attribute{
-			{Name: "value"}, {Name: "display"}, {Name: "type"}, {Name: "primary", Type: TypeBoolean},
-		}}
-	}
-	return &ResourceType{
-		Name: "User", Endpoint: "/Users",
-		Core: &Schema{ID: "urn:ietf:params:scim:schemas:core:2.0:User", Attributes: []Attribute{
-			{Name: "userName", Required: true}, {Name: "displayName"}, {Name: "nickName"}, {Name: "title"}, {Name: "userType"}, {Name: "locale"},
-			{Name: "profileUrl", Type: TypeReference}, {Name: "active", Type: TypeBoolean},
-			{Name: "name", Type: TypeComplex, Sub: []Attribute{{Name: "formatted"}, {Name: "givenName"}, {Name: "familyName"}}},
-			{Name: "password", Mutability: WriteOnly, Returned: ReturnedNever},
-			list("emails"), list("phoneNumbers"), list("roles"),
-			{Name: "groups", Type: TypeComplex, MultiValued: true, Sub: []Attribute{{Name: "value", CaseExact: true}}},
-			{Name: "x509Certificates", Type: TypeComplex, MultiValued: true, Sub: []Attribute{{Name: "value", Type: TypeBinary}}},
-		}},
-		Extensions: []*Schema{
-			{ID: enterpriseURN20, Attributes: []Attribute{
-				{Name: "employeeNumber"}, {Name: "department"},
-				{Name: "manager", Type: TypeComplex, Sub: []Attribute{{Name: "value", CaseExact: true}, {Name: "$ref", Type: TypeReference}}},
-			}},
-			{ID: "urn:ietf:params:scim:schemas:extension:rollcall:2.0:User", Attributes: []Attribute{
-				{Name: "sharedNumbers", MultiValued: true}, {Name: "accessExpires", Type: TypeDateTime},
-				{Name: "numberAssignments", Type: TypeComplex, MultiValued: true, Sub: []Attribute{
-					{Name: "number"}, {Name: "ringPosition", Type: TypeInteger}, {Name: "weight", Type: TypeDecimal},
-				}},
-			}},
-		},
-	}
-}
-
-func newTestGroupType() *ResourceType {
-	return &ResourceType{
-		Name: "Group", Endpoint: "/Groups",
-		Core: &Schema{ID: "urn:ietf:params:scim:schemas:core:2.0:Group", Attributes: []Attribute{
-			{Name: "displayName", Required: true},
-			{Name: "members", Type: TypeComplex, MultiValued: true, Sub: []Attribute{{Name: "value", CaseExact: true}, {Name: "type"}, {Name: "display"}}},
-		}},
-	}
-}
 
 // lenientFilter accepts what every profile but strict accepts.
 var lenientFilter = FilterOptions{Lenient: true}

@@ -6,8 +6,6 @@ import (
 	"testing"
 )
 
-const rollcallUser = "urn:ietf:params:scim:schemas:extension:rollcall:2.0:User"
-
 func TestParseFilter(t *testing.T) {
 	tests := []struct {
 		name, text, want string
@@ -28,16 +26,16 @@ func TestParseFilter(t *testing.T) {
 		{"date", `meta.lastModified ge "2026-11-21T10:00:00.5+01:00"`, `meta.lastModified ge @1795251600500000`},
 		{"date without zone is UTC", `meta.created lt "1970-01-01T00:00:01"`, `meta.created lt @1000000`},
 		{"bare list is its value", `emails co "@acme.com"`, `emails.value co "@acme.com"`},
-		{"bare complex with value", enterpriseURN20 + `:manager eq "M1"`, enterpriseURN20 + `:manager.value eq "M1"`},
+		{"bare complex with value", URNEnterpriseUser + `:manager eq "M1"`, URNEnterpriseUser + `:manager.value eq "M1"`},
 		{"bare complex list pr", `emails pr`, `emails.value pr`},
 		{"complex without value pr", `name pr`, `name pr`},
 		{"Entra members", `id eq "g" and members eq "u"`, ``},
 		{"value path", `emails[type eq "work" and value co "@acme.com"]`, `emails[(emails.type eq "work" and emails.value co "@acme.com")]`},
 		{"value path with or, not", `emails[not (type eq "work" or primary eq true)]`, `emails[(not (emails.type eq "work" or emails.primary eq true))]`},
-		{"list of scalars", rollcallUser + `:sharedNumbers eq "+4930"`, rollcallUser + `:sharedNumbers eq "+4930"`},
-		{"list of scalars, value path", rollcallUser + `:sharedNumbers[value sw "+49"]`, rollcallUser + `:sharedNumbers[` + rollcallUser + `:sharedNumbers sw "+49"]`},
-		{"integer", rollcallUser + `:numberAssignments.ringPosition gt 2`, rollcallUser + `:numberAssignments.ringPosition gt 2`},
-		{"decimal", rollcallUser + `:numberAssignments.weight le -2.50e1`, rollcallUser + `:numberAssignments.weight le -25`},
+		{"list of scalars", URNRollcallUser + `:sharedNumbers eq "+4930"`, URNRollcallUser + `:sharedNumbers eq "+4930"`},
+		{"list of scalars, value path", URNRollcallUser + `:sharedNumbers[value sw "+49"]`, URNRollcallUser + `:sharedNumbers[` + URNRollcallUser + `:sharedNumbers sw "+49"]`},
+		{"integer", URNRollcallUser + `:numberAssignments.ringPosition gt 2`, URNRollcallUser + `:numberAssignments.ringPosition gt 2`},
+		{"decimal", urnAcme + `:load le -2.50e1`, urnAcme + `:load le -25`},
 		{"LB03 escapes", `displayName eq "a\"b\\\/\b\f\n\r\t\u00e5\uD83D\ude00"`, `displayName eq "a\"b\\/\b\f\n\r\tå😀"`},
 		{"LB03 literal with syntax inside", `displayName eq "x\") or (title pr"`, `displayName eq "x\") or (title pr"`},
 		{"LB05 outer spaces", "  \ttitle pr  ", `title pr`},
@@ -47,9 +45,9 @@ func TestParseFilter(t *testing.T) {
 		{"LB05 three terms in brackets", `emails[type eq "work" and primary eq true and value pr]`, `emails[(emails.type eq "work" and emails.primary eq true and emails.value pr)]`},
 		{"LB08 common attributes", `id eq "A" and externalId eq "B" and meta.resourceType eq "User"`, `(id eq "A" and externalId eq "B" and meta.resourceType eq "User")`},
 		{"LB08 core and extension, URN in any case", `userName pr and URN:ietf:params:scim:schemas:extension:ENTERPRISE:2.0:user:Department eq "x"`,
-			`(userName pr and ` + enterpriseURN20 + `:department eq "x")`},
+			`(userName pr and ` + URNEnterpriseUser + `:department eq "x")`},
 		{"LB08 core URN", `urn:ietf:params:scim:schemas:core:2.0:User:name.givenName eq "x"`, `name.givenName eq "x"`},
-		{"hyphens in URN", enterpriseURN20 + `:manager.$ref pr`, enterpriseURN20 + `:manager.$ref pr`},
+		{"hyphens in URN", URNEnterpriseUser + `:manager.$ref pr`, URNEnterpriseUser + `:manager.$ref pr`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -79,7 +77,7 @@ func TestParseFilterTolerance(t *testing.T) {
 		{`active eq 1`, `active eq true`, "TL03"},
 		{`active ne "0"`, `active ne false`, "TL03"},
 		{`roles[primary eq "True"]`, `roles[roles.primary eq true]`, "TL03"},
-		{rollcallUser + `:numberAssignments.ringPosition eq "3"`, rollcallUser + `:numberAssignments.ringPosition eq 3`, "TL04"},
+		{URNRollcallUser + `:numberAssignments.ringPosition eq "3"`, URNRollcallUser + `:numberAssignments.ringPosition eq 3`, "TL04"},
 		{`externalId eq 1E5`, `externalId eq "1E5"`, "TL04"},
 		{`displayName eq True`, `displayName eq "True"~"true"`, "TL04"},
 		{`userName eq ann@acme.com`, `userName eq "ann@acme.com"`, "TL11"},
@@ -87,7 +85,7 @@ func TestParseFilterTolerance(t *testing.T) {
 		{`externalId eq 007`, `externalId eq "007"`, "TL11"},
 		{`displayName eq Åse`, `displayName eq "Åse"~"åse"`, "TL11"},
 		{`urn:scim:schemas:core:1.0:userName pr`, `userName pr`, "TL13"},
-		{`urn:scim:schemas:extension:enterprise:1.0:department pr`, enterpriseURN20 + `:department pr`, "TL13"},
+		{`urn:scim:schemas:extension:enterprise:1.0:department pr`, URNEnterpriseUser + `:department pr`, "TL13"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.text, func(t *testing.T) {
@@ -148,9 +146,9 @@ func TestParseFilterErrors(t *testing.T) {
 		{"date with co", `meta.created co "2026"`, `Invalid [LB07]: the operator co does not fit meta.created, which is a date`},
 		{"complex", `name eq "x"`, `Invalid [LB07]: the operator eq does not fit name, which is complex`},
 		{"binary order", `x509Certificates.value gt "x"`, `Invalid [LB07]: the operator gt does not fit x509Certificates.value, which is binary`},
-		{"LB04 integer out of range", rollcallUser + `:numberAssignments.ringPosition eq 99999999999999999999`, `Invalid [LB07]: the value does not fit ` + rollcallUser + `:numberAssignments.ringPosition, which is an integer`},
-		{"LB04 fraction for integer", rollcallUser + `:numberAssignments.ringPosition eq 1.5`, `Invalid [LB07]: the value does not fit`},
-		{"LB04 decimal out of range", rollcallUser + `:numberAssignments.weight eq 1e999`, `Invalid [LB07]: the value does not fit`},
+		{"LB04 integer out of range", URNRollcallUser + `:numberAssignments.ringPosition eq 99999999999999999999`, `Invalid [LB07]: the value does not fit ` + URNRollcallUser + `:numberAssignments.ringPosition, which is an integer`},
+		{"LB04 fraction for integer", URNRollcallUser + `:numberAssignments.ringPosition eq 1.5`, `Invalid [LB07]: the value does not fit`},
+		{"LB04 decimal out of range", urnAcme + `:load eq 1e999`, `Invalid [LB07]: the value does not fit`},
 		{"LB07 unknown list", `bogus[x eq 1]`, `Invalid: User has no attribute "bogus"`},
 		{"LB07 unknown in list", `emails[bogus eq 1]`, `Invalid [LB07]: emails has no sub-attribute "bogus"`},
 		{"LB07 list name in list", `emails[emails.type eq "work"]`, `Invalid [LB07]: emails has no sub-attribute "emails.type"`},

@@ -288,7 +288,7 @@ func (g *guard) value() (literal, error) {
 	case word[0] == '\'' || strings.IndexFunc(word, isControl) >= 0:
 		return literal{}, g.unexpected("a value in double quotes")
 	default:
-		g.opt.tolerated("TL11")
+		g.opt.tolerated(TL11.String())
 	}
 	g.pos += end
 	return literal{kind, word}, nil
@@ -418,14 +418,7 @@ func isAttributePath(name string) bool {
 	if strings.HasPrefix(urn, ":") || strings.HasSuffix(urn, ":") || strings.Contains(urn, "::") || strings.ContainsAny(urn, "_$") {
 		return false
 	}
-	return isAttributeName(attr) && (!dotted || isAttributeName(sub))
-}
-
-// isAttributeName says whether name is an ATTRNAME of RFC 7643 section 2.1, or
-// $ref.
-func isAttributeName(name string) bool {
-	name = strings.TrimPrefix(name, "$")
-	return name != "" && isLetter(name[0]) && !strings.ContainsAny(name, ".:$")
+	return goodName(attr, true) && (!dotted || goodName(sub, true))
 }
 
 // word reads the longest run of identifier characters, perhaps none.
@@ -477,6 +470,16 @@ func (g *guard) unexpected(want string) *Error {
 		return g.fail("", "it ends where %s is expected", want)
 	}
 	return g.fail("", "%s is expected at position %d", want, g.pos+1)
+}
+
+// splitName takes "URN:attribute.sub" apart. The URN is empty if there is
+// none; dotted says whether a dot follows the attribute.
+func splitName(name string) (urn, attribute, sub string, dotted bool) {
+	if i := strings.LastIndexByte(name, ':'); i >= 0 {
+		urn, name = name[:i], name[i+1:]
+	}
+	attribute, sub, dotted = strings.Cut(name, ".")
+	return urn, attribute, sub, dotted
 }
 
 func isLetter(c byte) bool {

@@ -69,7 +69,7 @@ func TestAdmittedFiltersAreCheap(t *testing.T) {
 		"deep and wide":         deep + strings.Repeat("title pr or ", maxTerms-1) + "title pr" + strings.Repeat(")", maxNesting-1),
 		"every term in a pair":  strings.Repeat("(title pr) and ", maxTerms-1) + "(title pr)",
 		"every term in emails":  strings.Repeat(`emails[value eq "x"].type pr or `, maxTerms/2-1) + "id pr",
-		"a URN in every term":   strings.Repeat(enterpriseURN20+":department pr or ", 40) + "id pr",
+		"a URN in every term":   strings.Repeat(URNEnterpriseUser+":department pr or ", 40) + "id pr",
 		"deepest in every term": strings.Repeat("((((((((((title pr)))))))))) and ", 6) + "id pr",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -91,7 +91,7 @@ func TestAdmittedFiltersAreCheap(t *testing.T) {
 
 // pieces are what random filters are made of.
 var pieces = []string{
-	"userName", "emails", "active", "meta.created", "members", "name.givenName", enterpriseURN20 + ":manager", "bogus", "$ref", "type", "value",
+	"userName", "emails", "active", "meta.created", "members", "name.givenName", URNEnterpriseUser + ":manager", "bogus", "$ref", "type", "value",
 	" ", " ", " ", " eq ", " ne ", " pr ", " co ", " gt ", " and ", " or ", "not", "not (", "(", ")", "[", "]", "].value eq ", ".", ":", `"`, `"x"`, `"\u00e5"`, `"\`,
 	"true", "null", "5", "-1.5e3", "word", "ü", "\x00", "\xff", "'", "\t", "\n",
 }
@@ -178,7 +178,7 @@ func FuzzFilter(f *testing.F) {
 func FuzzPath(f *testing.F) {
 	for _, text := range []string{
 		"active", "name.givenName", "emails", `emails[type eq "work"].value`, `roles[primary eq "True"].value`, `members[value eq "u1"]`,
-		enterpriseURN20, enterpriseURN20 + ":manager.value", `emails[(type eq "a" or not (value pr))]`, "emails[", "emails[]", "a.b.c", " active ",
+		URNEnterpriseUser, URNEnterpriseUser + ":manager.value", `emails[(type eq "a" or not (value pr))]`, "emails[", "emails[]", "a.b.c", " active ",
 	} {
 		f.Add(text)
 	}

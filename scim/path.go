@@ -18,12 +18,12 @@ type Path struct {
 func ParsePath(text string, rt *ResourceType, opt FilterOptions) (Path, error) {
 	// LB06: to the general grammar a whole URN is an attribute called User.
 	if len(text) <= maxPathBytes {
-		urn := strings.Trim(text, " \t")
-		if schema := rt.findSchema(urn, opt); schema != nil {
-			if schema == rt.Core {
-				return Path{}, nil
-			}
-			return Path{Extension: schema.ID}, nil
+		urn := rt.canonicalURN(strings.Trim(text, " \t"), opt)
+		if sameName(urn, rt.Core.ID) {
+			return Path{}, nil
+		}
+		if ext := rt.extension(urn); ext != nil {
+			return Path{Extension: ext.ID}, nil
 		}
 	}
 	guarded, err := guardPath(text, opt)
@@ -46,7 +46,7 @@ func ParsePath(text string, rt *ResourceType, opt FilterOptions) (Path, error) {
 		return Path{}, err
 	}
 	if guarded.sub != "" {
-		if path.Sub = attributeNamed(ref.Attribute.Sub, guarded.sub); path.Sub == nil {
+		if path.Sub = findAttribute(ref.Attribute.Sub, guarded.sub); path.Sub == nil {
 			return Path{}, errInvalidPath("", "%s has no sub-attribute %q", ref, guarded.sub)
 		}
 	}

@@ -35,17 +35,17 @@ func TestParsePath(t *testing.T) {
 		{"list and sub-attribute", "emails.value", "emails.value"},
 		{"common", "externalId", "externalId"},
 		{"secret may be written", "password", "password"},
-		{"extension", enterpriseURN20 + ":manager", enterpriseURN20 + ":manager"},
-		{"extension sub-attribute", enterpriseURN20 + ":manager.value", enterpriseURN20 + ":manager.value"},
+		{"extension", URNEnterpriseUser + ":manager", URNEnterpriseUser + ":manager"},
+		{"extension sub-attribute", URNEnterpriseUser + ":manager.value", URNEnterpriseUser + ":manager.value"},
 		{"core URN", "urn:ietf:params:scim:schemas:core:2.0:User:name.familyName", "name.familyName"},
 		{"value path", `emails[type eq "work"]`, `emails[emails.type eq "work"]`},
 		{"value path and sub-attribute", `emails[type eq "work"].value`, `emails[emails.type eq "work"].value`},
 		{"value path with spaces", ` emails [ type eq "work" ].value `, `emails[emails.type eq "work"].value`},
 		{"LB05 parentheses", `emails[(type eq "work")].value`, `emails[emails.type eq "work"].value`},
 		{"three terms", `emails[type eq "work" and primary eq true and value pr]`, `emails[(emails.type eq "work" and emails.primary eq true and emails.value pr)]`},
-		{"list of scalars", rollcallUser + `:sharedNumbers[value eq "+4930"]`, rollcallUser + `:sharedNumbers[` + rollcallUser + `:sharedNumbers eq "+4930"]`},
-		{"LB06 whole URN", enterpriseURN20, enterpriseURN20 + "*"},
-		{"LB06 whole URN, letter case", strings.ToUpper(enterpriseURN20), enterpriseURN20 + "*"},
+		{"list of scalars", URNRollcallUser + `:sharedNumbers[value eq "+4930"]`, URNRollcallUser + `:sharedNumbers[` + URNRollcallUser + `:sharedNumbers eq "+4930"]`},
+		{"LB06 whole URN", URNEnterpriseUser, URNEnterpriseUser + "*"},
+		{"LB06 whole URN, letter case", strings.ToUpper(URNEnterpriseUser), URNEnterpriseUser + "*"},
 		{"LB06 whole core URN", "urn:ietf:params:scim:schemas:core:2.0:User", "*"},
 	}
 	for _, tt := range tests {
@@ -70,7 +70,7 @@ func TestParsePath(t *testing.T) {
 	})
 	t.Run("TL13", func(t *testing.T) {
 		p, err := ParsePath("urn:scim:schemas:extension:enterprise:1.0", testUserType, lenientFilter)
-		if err != nil || p.Extension != enterpriseURN20 {
+		if err != nil || p.Extension != URNEnterpriseUser {
 			t.Errorf("got %+v, %v", p, err)
 		}
 	})
@@ -124,8 +124,8 @@ func TestMatchEntry(t *testing.T) {
 		{`emails[type ne "home"]`, map[string]any{"value": "x"}, true},
 		{`emails[primary eq false]`, map[string]any{"value": "x"}, true},
 		{`emails[type pr]`, nil, false},
-		{rollcallUser + `:sharedNumbers[value eq "+4930"]`, "+4930", true},
-		{rollcallUser + `:sharedNumbers[value eq "+4930"]`, "+4940", false},
+		{URNRollcallUser + `:sharedNumbers[value eq "+4930"]`, "+4930", true},
+		{URNRollcallUser + `:sharedNumbers[value eq "+4930"]`, "+4940", false},
 	}
 	for _, tt := range tests {
 		p, err := ParsePath(tt.path, testUserType, FilterOptions{})

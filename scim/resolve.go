@@ -30,110 +30,46 @@ func (r Ref) leaf() *Attribute {
 	return r.Attribute
 }
 
-// Attributes that every resource has, and that no core schema lists
-// (RFC 7643 section 3.1).
-var commonAttributes = []Attribute{
-	{Name: "id", CaseExact: true, Mutability: ReadOnly, Returned: ReturnedAlways, Unique: "server"},
-	{Name: "externalId", CaseExact: true},
-	{Name: "schemas", Type: TypeReference, MultiValued: true, CaseExact: true, Returned: ReturnedAlways},
-	{Name: "meta", Type: TypeComplex, Mutability: ReadOnly, Sub: []Attribute{
-		{Name: "resourceType", CaseExact: true, Mutability: ReadOnly},
-		{Name: "created", Type: TypeDateTime, Mutability: ReadOnly},
-		{Name: "lastModified", Type: TypeDateTime, Mutability: ReadOnly},
-		{Name: "location", Type: TypeReference, CaseExact: true, Mutability: ReadOnly},
-		{Name: "version", CaseExact: true, Mutability: ReadOnly},
-	}},
+// caseExact says whether letter case matters to comparisons: where the schema
+// says so and in references; ids of other resources are marked so in the
+// tables.
+func (r Ref) caseExact() bool {
+	leaf := r.leaf()
+	return leaf.CaseExact || leaf.Type == TypeReference || leaf.Type == TypeBinary
 }
 
-// Schema URNs of SCIM 1.0, as OneLogin and JumpCloud send them (TL13).
-const (
-	coreURN10       = "urn:scim:schemas:core:1.0"
-	enterpriseURN10 = "urn:scim:schemas:extension:enterprise:1.0"
-	enterpriseURN20 = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
-)
-
-// splitName takes "URN:attribute.sub" apart. The URN is empty if there is
-// none; dotted says whether a dot follows the attribute.
-func splitName(name string) (urn, attribute, sub string, dotted bool) {
-	if i := strings.LastIndexByte(name, ':'); i >= 0 {
-		urn, name = name[:i], name[i+1:]
-	}
-	attribute, sub, dotted = strings.Cut(name, ".")
-	return urn, attribute, sub, dotted
-}
-
-// findSchema finds a schema of rt by its URN in any letter case (LB08).
-func (rt *ResourceType) findSchema(urn string, opt FilterOptions) *Schema {
-	if strings.EqualFold(urn, rt.Core.ID) {
-		return rt.Core
-	}
-	for _, s := range rt.Extensions {
-		if strings.EqualFold(urn, s.ID) {
-			return s
-		}
-	}
-	if !opt.Lenient {
-		return nil
-	}
-	if strings.EqualFold(urn, coreURN10) {
-		opt.tolerated("TL13")
-		return rt.Core
-	}
-	if strings.EqualFold(urn, enterpriseURN10) || strings.EqualFold(urn, enterpriseURN10+":User") {
-		for _, s := range rt.Extensions {
-			if s.ID == enterpriseURN20 {
-				opt.tolerated("TL13")
-				return s
-			}
-		}
-	}
-	return nil
-}
-
-// resolve finds the attribute that name spells, in any letter case: of the
-// core schema, of an extension by its URN, or common to all resources. It
-// returns false if there is none.
+// resolve finds the attribute that name spells, in any letter case (LB08): of
+// the core schema, of an extension by its URN, or common to all resources. It
+// returns false if there is none; a whole schema is none.
 func (rt *ResourceType) resolve(name string, opt FilterOptions) (Ref, bool) {
-	urn, attribute, sub, dotted := splitName(name)
-	schema := rt.Core
-	if urn != "" {
-		if schema = rt.findSchema(urn, opt); schema == nil {
-			return Ref{}, false
-		}
-	}
-	var ref Ref
-	ref.Attribute = attributeNamed(schema.Attributes, attribute)
-	if schema != rt.Core {
-		ref.Extension = schema.ID
-	} else if ref.Attribute == nil {
-		ref.Attribute = attributeNamed(commonAttributes, attribute)
-	}
-	if ref.Attribute == nil {
+	t, ok := rt.find(rt.canonicalURN(name, opt))
+	if !ok || t.attr == nil {
 		return Ref{}, false
 	}
-	if dotted {
-		if ref.Sub = attributeNamed(ref.Attribute.Sub, sub); ref.Sub == nil {
-			return Ref{}, false
-		}
+	ref := Ref{Attribute: t.attr, Sub: t.sub}
+	if t.ext != nil {
+		ref.Extension = t.ext.ID
 	}
 	return ref, true
 }
 
-// attributeNamed finds an attribute by name in any letter case (RFC 7643
-// section 2.1), nil if there is none.
-func attributeNamed(attributes []Attribute, name string) *Attribute {
-	for i := range attributes {
-		if len(attributes[i].Name) == len(name) && strings.EqualFold(attributes[i].Name, name) {
-			return &attributes[i]
-		}
+// canonicalURN replaces a SCIM 1.0 URN at the start of name by that of 2.0, in
+// lenient mode (TL13). The core URN of 1.0 means the core schema of rt.
+func (rt *ResourceType) canonicalURN(name string, opt FilterOptions) string {
+	const prefix = "urn:scim:schemas:"
+	if _, old := cutWord(name, prefix); !old || !opt.Lenient {
+		return name
 	}
-	return nil
-}
-
-// caseExact says whether letter case matters to comparisons of ref: where the
-// schema says so and in references; ids of other resources are marked so in the
-// tables.
-func caseExact(ref Ref) bool {
-	leaf := ref.leaf()
-	return leaf.CaseExact || leaf.Type == TypeReference || leaf.Type == TypeBinary
+	for at := len(name); at > 0; at = strings.LastIndexByte(name[:at], ':') {
+		urn, ok := urnAliases[strings.ToLower(name[:at])]
+		if !ok {
+			continue
+		}
+		if urn == URNUser || urn == URNGroup {
+			urn = rt.Core.ID
+		}
+		opt.tolerated(TL13.String())
+		return urn + name[at:]
+	}
+	return name
 }
