@@ -51,6 +51,7 @@ var areas = map[string]area{
 	"internal/permdoc":  {},
 	"internal/pgtest":   {},
 	"internal/secret":   {},
+	"internal/systemd":  {},
 }
 
 // pkg is what `go list -json` says about a package, as far as we ask.
