@@ -45,18 +45,16 @@ by_hand() {
 command -v apt-get >/dev/null 2>&1 || by_hand "there is no apt-get"
 if [ "$(id -u)" -eq 0 ]; then
 	as_root=""
-elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
-	as_root="sudo"
+elif command -v sudo >/dev/null 2>&1 && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then
+	as_root="sudo" # On a terminal it may ask for the password.
 else
-	by_hand "neither root nor sudo without a password"
+	by_hand "neither root nor a sudo that works without a terminal"
 fi
 
 say "installing with apt-get (the tests start their own PostgreSQL; the system's service is not used and may be disabled)"
 # shellcheck disable=SC2086 # The lists are meant to split.
-{
-	$as_root apt-get update -q || by_hand "apt-get update failed"
-	$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing || by_hand "apt-get install failed"
-}
+$as_root env DEBIAN_FRONTEND=noninteractive sh -c \
+	'apt-get update -q && exec apt-get install -q -y --no-install-recommends "$@"' sh $missing || by_hand "apt-get failed"
 if [ -z "$(postgres_bin)" ]; then
 	by_hand "PostgreSQL was installed but initdb is not to be found"
 fi

@@ -3,12 +3,11 @@
 package archtest
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
-	"io"
+	"go/build"
+	"io/fs"
 	"os"
-	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -54,45 +53,55 @@ var areas = map[string]area{
 	"internal/systemd":  {},
 }
 
-// pkg is what `go list -json` says about a package, as far as we ask.
-type pkg struct {
-	ImportPath   string
-	Name         string
-	Dir          string
-	GoFiles      []string
-	TestGoFiles  []string
-	XTestGoFiles []string
-	Imports      []string
-	TestImports  []string
-	XTestImports []string
-}
-
-// packages lists every package of the module, wherever the test runs.
-func packages(t *testing.T) []pkg {
+// packages reads every package of the module, wherever the test runs. It reads the folders itself and asks no `go list`, so
+// that go test's cache sees every file on which the verdict rests.
+func packages(t *testing.T) []*build.Package {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Name,Dir,GoFiles,TestGoFiles,XTestGoFiles,Imports,TestImports,XTestImports",
-		module+"/...")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
+	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
-		t.Fatalf("go list: %v", err)
+		t.Fatal(err)
 	}
-	var all []pkg
-	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
-		var p pkg
-		err := decoder.Decode(&p)
-		if errors.Is(err, io.EOF) {
-			break
+	var all []*build.Package
+	err = filepath.WalkDir(root, func(dir string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.IsDir() {
+			return err
+		}
+		if dir != root && !oursToRead(dir) {
+			return fs.SkipDir
+		}
+		p, err := build.ImportDir(dir, 0)
+		var none *build.NoGoError
+		if errors.As(err, &none) {
+			return nil
 		}
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
+		inside, err := filepath.Rel(root, dir)
+		if err != nil {
+			return err
+		}
+		p.ImportPath = module + "/" + filepath.ToSlash(inside)
 		all = append(all, p)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	if len(all) == 0 {
-		t.Fatal("go list knows no package of the module")
+		t.Fatalf("no package below %s", root)
 	}
 	return all
+}
+
+// oursToRead leaves out what the go command leaves out: test data, hidden folders, and modules within the module.
+func oursToRead(dir string) bool {
+	name := filepath.Base(dir)
+	if name == "testdata" || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") {
+		return false
+	}
+	_, err := os.Stat(filepath.Join(dir, "go.mod"))
+	return err != nil
 }
 
 // areaOf returns the longest area whose folder holds the import path, "" for a path of another module.
@@ -117,7 +126,7 @@ func standard(path string) bool {
 }
 
 // violations judges the imports of one package.
-func violations(p pkg) []string {
+func violations(p *build.Package) []string {
 	from, ours := areaOf(p.ImportPath)
 	if !ours || from == "" {
 		return []string{p.ImportPath + ": no area of internal/archtest; a new folder needs a row there and an ADR"}
@@ -201,7 +210,7 @@ func TestArrowsRefuse(t *testing.T) {
 		{from: "cmd/rollcall", to: module + "/scim", ok: true},
 		{from: "helpers", to: "strings"},
 	} {
-		p := pkg{ImportPath: module + "/" + c.from}
+		p := &build.Package{ImportPath: module + "/" + c.from}
 		if c.test {
 			p.XTestImports = []string{c.to}
 		} else {
