@@ -18,9 +18,14 @@ postgres_bin() {
 	done
 }
 
+# A compiler without the C library's headers is of no use, so compile something.
+compiler_works() {
+	printf '#include <stdlib.h>\nint main(void) { return EXIT_SUCCESS; }\n' | "${CC:-gcc}" -x c -o /dev/null - 2>/dev/null
+}
+
 missing=""
-if command -v "${CC:-gcc}" >/dev/null 2>&1; then
-	say "C compiler: $(command -v "${CC:-gcc}")"
+if compiler_works; then
+	say "C compiler: ${CC:-gcc}"
 else
 	missing="gcc libc6-dev"
 fi
