@@ -1,9 +1,46 @@
 package mapping
 
-import "github.com/rollcall-sync/rollcall/workspace"
+import (
+	"sync"
+	"time"
+
+	"github.com/rollcall-sync/rollcall/workspace"
+)
 
 // Rules is a compiled mapping: immutable, shared between goroutines.
-type Rules struct{}
+type Rules struct {
+	hash    string
+	zone    *time.Location
+	country string // default_country, "" if unset
+
+	attrs []attribute
+	reads map[string]bool
+	// mayEnd names the connections whose no ends access; nil: all of them.
+	mayEnd map[string]bool
+
+	groups      []namedGroup
+	groupByID   map[groupID][]int
+	groupByName map[groupID][]int
+
+	pools       map[string]Pool
+	poolCountry map[string]string // country by folded site
+
+	exclude   []row
+	protect   []row
+	eligible  *row // nil: everybody
+	roles     []roleRow
+	expiry    []expiryRow
+	groupRows []groupRow
+	numbers   []numberRow
+	ownEach   []ownEachRow
+	ownerRows []OwnerRow
+	handover  *textRow
+	reason    *textRow
+	authors   []string
+
+	// Numbers of the attributes that every evaluation may look at.
+	nName, nGiven, nFamily, nUserName, nEmail, nCountry, nOffice, nPool, nSite int
+}
 
 // LoadOptions tells Load what the file may refer to.
 type LoadOptions struct {
@@ -13,23 +50,35 @@ type LoadOptions struct {
 	File string
 }
 
-// Load compiles a mapping. The error joins every problem found, each with
-// line and column; on an error there are no rules.
-func Load(text []byte, opt LoadOptions) (*Rules, error) { panic("unwritten") }
+// Load compiles a mapping and runs the tests in it. The error joins every
+// problem found as *Problem, each with line and column; on an error there are
+// no rules.
+func Load(text []byte, opt LoadOptions) (*Rules, error) { return load(text, opt) }
+
+// defaultText is the mapping of a workspace without a file.
+const defaultText = `version: 1
+eligible: {id: default-active, if: {active: true}}
+roles:
+  - {id: default-member, role: member}
+`
+
+var loadDefault = sync.OnceValue(func() *Rules {
+	r, err := Load([]byte(defaultText), LoadOptions{File: "default mapping"})
+	if err != nil {
+		panic(err) // the text is a constant that a test loads
+	}
+	return r
+})
 
 // Default is the mapping of a workspace without a mapping file: whoever the
 // directory states as active is a Member, nothing else.
-func Default() *Rules { panic("unwritten") }
-
-// Want evaluates the rules for one person. The error is an error of the
-// inventory only.
-func (r *Rules) Want(p Person, f Facts, now workspace.Micros) (Want, error) { panic("unwritten") }
+func Default() *Rules { return loadDefault() }
 
 // Hash is "sha256:" and the hex digest of the file's text.
-func (r *Rules) Hash() string { panic("unwritten") }
+func (r *Rules) Hash() string { return r.hash }
 
 // Reads reports whether a live row reads the attribute (`rollcall.role`).
-func (r *Rules) Reads(attr string) bool { panic("unwritten") }
+func (r *Rules) Reads(attr string) bool { return r.reads[attr] }
 
 // OwnerRow is one number_owner row; its person is found by the engine.
 type OwnerRow struct {
@@ -40,18 +89,30 @@ type OwnerRow struct {
 	Attr      string // "manager": manager of the number's first user
 	Member    string // e-mail
 	KeepLast  bool
+	// Since and Until bound the time in which the row counts (RO5); zero sets
+	// no bound, Until itself is outside.
+	Since workspace.Micros
+	Until workspace.Micros
 }
 
 // GroupKey names a directory group: the immutable id in one connection, or a
-// bare display name in any (Connection "").
+// display name in one connection or in any (Connection "").
 type GroupKey struct {
 	Connection string
 	ID         string
 	Name       string
 }
 
-// OwnerRows lists the live number_owner rows in file order.
-func (r *Rules) OwnerRows() []OwnerRow { panic("unwritten") }
+// OwnerRows lists the live number_owner rows in file order. The slice is
+// shared and must not be changed.
+func (r *Rules) OwnerRows() []OwnerRow { return r.ownerRows }
 
-// Authors lists the e-mail addresses that answer for live rows.
-func (r *Rules) Authors() []string { panic("unwritten") }
+// Authors lists the e-mail addresses that answer for live rows, sorted. The
+// slice is shared and must not be changed.
+func (r *Rules) Authors() []string { return r.authors }
+
+// Pool finds a pool of the file by name.
+func (r *Rules) Pool(name string) (Pool, bool) {
+	p, ok := r.pools[name]
+	return p, ok
+}

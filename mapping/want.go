@@ -3,7 +3,11 @@
 // number owners. It is pure: no store, network, clock or randomness.
 package mapping
 
-import "github.com/rollcall-sync/rollcall/workspace"
+import (
+	"time"
+
+	"github.com/rollcall-sync/rollcall/workspace"
+)
 
 // Truth is a three-valued truth: an absent attribute makes a condition
 // unknown, which is neither true nor false (I14, MC1). The zero value is
@@ -106,8 +110,10 @@ type Want struct {
 	End        workspace.Micros
 	EndBy      string
 	EndUnknown bool
-	Groups     []WantGroup
-	Numbers    []WantNumber
+	// EndWarn is how long before End its sponsor is told, 0 for no notice.
+	EndWarn time.Duration
+	Groups  []WantGroup
+	Numbers []WantNumber
 	// Owns lists numbers the person is wanted to own by `rollcall.numberOwnerOf`
 	// style attribute rows.
 	Owns []WantOwn
@@ -142,7 +148,9 @@ type WantGroup struct {
 	Owner  string
 	Source string
 	Create bool // make the group if there is none (M10)
-	Direct bool
+	// CreateMax bounds how many groups the row may have made; 0 without Create.
+	CreateMax int
+	Direct    bool
 }
 
 // WantNumber is one number access that a row resolved to.
@@ -177,6 +185,10 @@ type WantOwn struct {
 	Owner  string
 	Source string
 	Direct bool
+	// Denied tells why the number may not be owned; DeniedCode as in
+	// WantNumber.
+	Denied     string
+	DeniedCode string
 }
 
 // RingOrder says where a newcomer stands in a ring order.
