@@ -2,6 +2,7 @@ package pgtest
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"os"
 	"path/filepath"
@@ -93,7 +94,7 @@ func TestDatabasesAreApart(t *testing.T) {
 
 func TestDatabaseFromPreparesOnceAndCopies(t *testing.T) {
 	t.Parallel()
-	prepared := 0
+	key, prepared := rand.Text(), 0 // A key of its own, for -count runs the test again in one process.
 	prepare := func(dsn string) error {
 		prepared++
 		conn, err := pgx.Connect(t.Context(), dsn)
@@ -104,7 +105,7 @@ func TestDatabaseFromPreparesOnceAndCopies(t *testing.T) {
 		return err // The connection is left open on purpose: a template is usable all the same.
 	}
 	for range 3 {
-		conn := connect(t, NewDatabaseFrom(t, "one person", prepare))
+		conn := connect(t, NewDatabaseFrom(t, key, prepare))
 		if got := query[int](t, conn, "SELECT count(*) FROM person"); got != 1 {
 			t.Errorf("%d rows in the copy, want 1", got)
 		}
@@ -233,6 +234,7 @@ func BenchmarkNewDatabaseFrom(b *testing.B) {
 		_, err = conn.Exec(b.Context(), "CREATE TABLE person (name TEXT PRIMARY KEY)")
 		return errors.Join(err, conn.Close(b.Context()))
 	}
+	NewDatabaseFrom(b, "benchmark", prepare) // The first call starts the server and fills the template.
 	for b.Loop() {
 		NewDatabaseFrom(b, "benchmark", prepare)
 	}
