@@ -2,6 +2,9 @@ package store
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/rollcall-sync/rollcall/workspace"
@@ -19,12 +22,34 @@ type WorkspaceRow struct {
 	Totals                  workspace.Totals
 }
 
+const sqlWorkspace = `SELECT workspace_id, name, plan, active, zone, period_from, period_to,
+		mapping_hash, mapping_version, policy_hash, tombstone_key, cursor_key, created_at,
+		members_active, owners, admins, seats, numbers
+	FROM workspace WHERE workspace_id = ?{lock}`
+
 // Workspace reads the row.
-func (r *Reader) Workspace() (WorkspaceRow, error) { panic("unwritten") }
+func (r *Reader) Workspace() (w WorkspaceRow, err error) {
+	err = r.row(sqlWorkspace, r.ws).Scan(&w.ID, &w.Name, &w.Plan, &w.Active, &w.Zone, &w.PeriodFrom, &w.PeriodTo,
+		&w.MappingHash, &w.MappingVersion, &w.PolicyHash, &w.TombstoneKey, &w.CursorKey, &w.CreatedAt,
+		&w.Totals.Active, &w.Totals.Owners, &w.Totals.Admins, &w.Totals.Seats, &w.Totals.Numbers)
+	return w, err
+}
+
+const sqlPutWorkspace = `INSERT INTO workspace (workspace_id, name, plan, active, zone, period_from, period_to,
+		mapping_hash, mapping_version, policy_hash, tombstone_key, cursor_key, created_at,
+		members_active, owners, admins, seats, numbers, ref_seq)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0)
+	ON CONFLICT (workspace_id) DO UPDATE SET name = excluded.name, plan = excluded.plan,
+		active = excluded.active, zone = excluded.zone, period_from = excluded.period_from,
+		period_to = excluded.period_to, mapping_hash = excluded.mapping_hash,
+		mapping_version = excluded.mapping_version, policy_hash = excluded.policy_hash`
 
 // PutWorkspace inserts the workspace, or updates name, plan, zone, period and
 // hashes; keys and counters of an existing row stay.
-func (t *Tx) PutWorkspace(w WorkspaceRow) error { panic("unwritten") }
+func (t *Tx) PutWorkspace(w WorkspaceRow) error {
+	return t.exec(sqlPutWorkspace, t.ws, w.Name, w.Plan, w.Active, w.Zone, w.PeriodFrom, w.PeriodTo,
+		w.MappingHash, w.MappingVersion, w.PolicyHash, w.TombstoneKey, w.CursorKey, w.CreatedAt)
+}
 
 // ConnectionRow is a connection's own row.
 type ConnectionRow struct {
@@ -38,15 +63,46 @@ type ConnectionRow struct {
 	LastGoodRunAt             workspace.Micros
 }
 
-// Connection reads one; Connections lists all by id.
-func (r *Reader) Connection(id string) (ConnectionRow, error) { panic("unwritten") }
+const (
+	sqlConnection = `SELECT connection_id, kind, profile, acts_as, authority, sponsor, mode, state, scope,
+			settled_at, users_total, groups_total, created_at, last_seen_at, last_good_run_at
+		FROM connection WHERE workspace_id = ? AND connection_id = ?{lock}`
+	sqlConnections = `SELECT connection_id, kind, profile, acts_as, authority, sponsor, mode, state, scope,
+			settled_at, users_total, groups_total, created_at, last_seen_at, last_good_run_at
+		FROM connection WHERE workspace_id = ? ORDER BY connection_id`
+	sqlPutConnection = `INSERT INTO connection (workspace_id, connection_id, kind, profile, acts_as, authority,
+			sponsor, mode, state, scope, settled_at, users_total, users_removed, groups_total, groups_removed,
+			created_at, last_seen_at, last_good_run_at, seq)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, ?, ?, 0)
+		ON CONFLICT (workspace_id, connection_id) DO UPDATE SET kind = excluded.kind,
+			profile = excluded.profile, acts_as = excluded.acts_as, authority = excluded.authority,
+			sponsor = excluded.sponsor, mode = excluded.mode, state = excluded.state, scope = excluded.scope,
+			settled_at = excluded.settled_at, last_seen_at = excluded.last_seen_at,
+			last_good_run_at = excluded.last_good_run_at`
+)
+
+func scanConnection(s scanner, c *ConnectionRow) error {
+	return s.Scan(&c.ID, &c.Kind, &c.Profile, &c.ActsAs, &c.Authority, &c.Sponsor, &c.Mode, &c.State, &c.Scope,
+		&c.SettledAt, &c.UsersTotal, &c.GroupsTotal, &c.CreatedAt, &c.LastSeenAt, &c.LastGoodRunAt)
+}
+
+// Connection reads one.
+func (r *Reader) Connection(id string) (c ConnectionRow, err error) {
+	err = scanConnection(r.row(sqlConnection, r.ws, id), &c)
+	return c, err
+}
 
 // Connections lists all connections by id.
-func (r *Reader) Connections() ([]ConnectionRow, error) { panic("unwritten") }
+func (r *Reader) Connections() ([]ConnectionRow, error) {
+	return list(r, scanConnection, sqlConnections, r.ws)
+}
 
-// PutConnection inserts a connection, or updates what the configuration
-// states; counters stay.
-func (t *Tx) PutConnection(c ConnectionRow) error { panic("unwritten") }
+// PutConnection inserts a connection, or updates all but its creation and its
+// counters: read it first and change what is to change.
+func (t *Tx) PutConnection(c ConnectionRow) error {
+	return t.exec(sqlPutConnection, t.ws, c.ID, c.Kind, c.Profile, c.ActsAs, c.Authority, c.Sponsor, c.Mode,
+		c.State, c.Scope, c.SettledAt, c.CreatedAt, c.LastSeenAt, c.LastGoodRunAt)
+}
 
 // TokenRow is a bearer token: only its hash is kept.
 type TokenRow struct {
@@ -57,24 +113,84 @@ type TokenRow struct {
 	RevokedAt, LastUsedAt     workspace.Micros
 }
 
-// Token finds a token of any workspace by its id: the one look-up that knows
-// no workspace yet (SX10). It gives workspace.ErrNotFound for unknown ids.
-func (s *Store) Token(ctx context.Context, id string) (TokenRow, error) { panic("unwritten") }
+const (
+	sqlToken = `SELECT workspace_id, token_id, connection_id, hash, scopes, networks, created_at,
+			expires_at, revoked_at, last_used_at
+		FROM token WHERE token_id = ?`
+	sqlTokens = `SELECT workspace_id, token_id, connection_id, hash, scopes, networks, created_at,
+			expires_at, revoked_at, last_used_at
+		FROM token WHERE workspace_id = ? ORDER BY created_at, token_id`
+	sqlTokensOf = `SELECT workspace_id, token_id, connection_id, hash, scopes, networks, created_at,
+			expires_at, revoked_at, last_used_at
+		FROM token WHERE workspace_id = ? AND connection_id = ? ORDER BY created_at, token_id`
+	sqlInsertToken = `INSERT INTO token (workspace_id, token_id, connection_id, hash, scopes, networks,
+			created_at, expires_at, revoked_at, last_used_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	sqlRevokeToken = `UPDATE token SET revoked_at = CASE WHEN revoked_at = 0 THEN ? ELSE revoked_at END
+		WHERE workspace_id = ? AND token_id = ?`
+	sqlTouchToken = `UPDATE token SET last_used_at = ? WHERE token_id = ? AND last_used_at < ?`
+)
 
-// TouchTokens stamps the last use of tokens, in one transaction, off the
-// request path.
-func (s *Store) TouchTokens(ctx context.Context, used map[string]time.Time) error {
-	panic("unwritten")
+func scanToken(s scanner, t *TokenRow) error {
+	var scopes, networks string
+	err := s.Scan(&t.Workspace, &t.ID, &t.Connection, &t.Hash, &scopes, &networks, &t.CreatedAt,
+		&t.ExpiresAt, &t.RevokedAt, &t.LastUsedAt)
+	t.Scopes, t.Networks = strings.Fields(scopes), strings.Fields(networks)
+	return err
 }
 
-// Tokens lists a connection's tokens, all when connection is "".
-func (r *Reader) Tokens(connection string) ([]TokenRow, error) { panic("unwritten") }
+// Token finds a token of any workspace by its id: the one look-up that knows
+// no workspace yet (SX10). It gives workspace.ErrNotFound for unknown ids.
+func (s *Store) Token(ctx context.Context, id string) (row TokenRow, err error) {
+	err = s.engine.view(ctx, "", true, func(r *Reader) error {
+		return scanToken(r.row(sqlToken, id), &row)
+	})
+	return row, err
+}
+
+// TouchTokens stamps the last use of tokens, in one transaction, off the
+// request path. An earlier use than the one stored changes nothing.
+func (s *Store) TouchTokens(ctx context.Context, used map[string]time.Time) error {
+	if len(used) == 0 {
+		return nil
+	}
+	// One order for all: two replicas that lock the same rows do not meet.
+	ids := slices.Sorted(maps.Keys(used))
+	return s.engine.update(ctx, "", UnitOptions{}, func(t *Tx) error {
+		for _, id := range ids {
+			at := workspace.At(used[id])
+			if err := t.exec(sqlTouchToken, at, id, at); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Tokens lists a connection's tokens, all when connection is "", oldest
+// first.
+func (r *Reader) Tokens(connection string) ([]TokenRow, error) {
+	if connection == "" {
+		return list(r, scanToken, sqlTokens, r.ws)
+	}
+	return list(r, scanToken, sqlTokensOf, r.ws, connection)
+}
 
 // InsertToken writes a token.
-func (t *Tx) InsertToken(row TokenRow) error { panic("unwritten") }
+func (t *Tx) InsertToken(row TokenRow) error {
+	return t.exec(sqlInsertToken, t.ws, row.ID, row.Connection, row.Hash, strings.Join(row.Scopes, " "),
+		strings.Join(row.Networks, " "), row.CreatedAt, row.ExpiresAt, row.RevokedAt, row.LastUsedAt)
+}
 
-// RevokeToken ends a token.
-func (t *Tx) RevokeToken(id string, at workspace.Micros) error { panic("unwritten") }
+// RevokeToken ends a token; one that is revoked keeps its time. Unknown ids
+// give workspace.ErrNotFound.
+func (t *Tx) RevokeToken(id string, at workspace.Micros) error {
+	n, err := t.execCount(sqlRevokeToken, at, t.ws, id)
+	if err == nil && n == 0 {
+		return workspace.ErrNotFound
+	}
+	return err
+}
 
 // CursorRow is a source's cursor (sources section 7).
 type CursorRow struct {
@@ -85,28 +201,22 @@ type CursorRow struct {
 	At               workspace.Micros
 }
 
+const (
+	sqlCursor = `SELECT connection_id, kind, v, scope, data, at
+		FROM cursor WHERE workspace_id = ? AND connection_id = ?{lock}`
+	sqlPutCursor = `INSERT INTO cursor (workspace_id, connection_id, kind, v, scope, data, at)
+		VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (workspace_id, connection_id) DO UPDATE SET kind = excluded.kind, v = excluded.v,
+			scope = excluded.scope, data = excluded.data, at = excluded.at`
+)
+
 // Cursor reads a connection's cursor.
-func (r *Reader) Cursor(connection string) (CursorRow, error) { panic("unwritten") }
+func (r *Reader) Cursor(connection string) (c CursorRow, err error) {
+	err = r.row(sqlCursor, r.ws, connection).Scan(&c.Connection, &c.Kind, &c.V, &c.Scope, &c.Data, &c.At)
+	return c, err
+}
 
 // PutCursor writes it.
-func (t *Tx) PutCursor(c CursorRow) error { panic("unwritten") }
-
-// Lease is a held lease with its fencing token (LE1).
-type Lease struct {
-	Name  string
-	Token int64
+func (t *Tx) PutCursor(c CursorRow) error {
+	return t.exec(sqlPutCursor, t.ws, c.Connection, c.Kind, c.V, c.Scope, c.Data, c.At)
 }
-
-// Acquire takes a lease that is free or has run out, on the database's clock;
-// ok is false when somebody else holds it.
-func (s *Store) Acquire(ctx context.Context, name, holder string, ttl time.Duration) (l Lease, ok bool, err error) {
-	panic("unwritten")
-}
-
-// Renew prolongs a lease that is still held; false when it is lost.
-func (s *Store) Renew(ctx context.Context, l Lease, ttl time.Duration) (bool, error) {
-	panic("unwritten")
-}
-
-// Release gives a lease back.
-func (s *Store) Release(ctx context.Context, l Lease) error { panic("unwritten") }

@@ -7,9 +7,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
+	"strings"
 	"time"
 )
 
@@ -19,17 +23,20 @@ import (
 var (
 	// ErrUnavailable: the database cannot be reached, is full or read-only.
 	// The unit has not been applied, or (after an ambiguous commit) it has
-	// been looked up and was not.
+	// been looked up and was not. Only when that look-up fails too is the
+	// outcome unknown; the text says so.
 	ErrUnavailable = errors.New("store unavailable")
 	// ErrBusy: too many units wait.
 	ErrBusy = errors.New("store busy")
 	// ErrFenced: the lease that the unit writes under is lost (LE2).
 	ErrFenced = errors.New("lease lost")
+	// ErrSchema: the database's schema is not the binary's own.
+	ErrSchema = errors.New("database schema")
 )
 
-// ConflictError is a taken unique key. Key is the index's name without its
-// table: email, external, user, name, exclusive, pending, e164.
-type ConflictError struct{ Table, Key string }
+// maxWaiting bounds the units that wait for the writer (reliability
+// section 8).
+const maxWaiting = 1000
 
 // Options configure a store.
 type Options struct {
@@ -39,22 +46,61 @@ type Options struct {
 	Now    func() time.Time
 	// MaxBatch bounds the units of one group commit; zero is 64.
 	MaxBatch int
+	// AutoMigrate brings an older schema up to date instead of refusing it:
+	// serve and demo set it. A newer schema is refused always.
+	AutoMigrate bool
+	// AllowNoFsync lets a PostgreSQL server run with fsync off. Tests only:
+	// such a server loses acknowledged writes (DU1).
+	AllowNoFsync bool
 }
 
 // Store is an open database.
-type Store struct{}
+type Store struct{ engine engine }
+
+// engine is SQLite or PostgreSQL.
+type engine interface {
+	update(ctx context.Context, ws string, opt UnitOptions, unit Unit) error
+	// view runs fn on one snapshot; single promises that fn runs one
+	// statement, which is its own snapshot.
+	view(ctx context.Context, ws string, single bool, fn func(*Reader) error) error
+	close() error
+}
 
 // Handle is a store bound to one workspace.
-type Handle struct{}
+type Handle struct {
+	engine engine
+	ws     string
+}
 
 // Open opens the database and checks that its schema is the binary's own.
-func Open(ctx context.Context, opt Options) (*Store, error) { panic("unwritten") }
+func Open(ctx context.Context, opt Options) (*Store, error) {
+	opt.MaxBatch = cmp.Or(opt.MaxBatch, 64)
+	if opt.Logger == nil {
+		opt.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if err := checkSchema(ctx, opt); err != nil {
+		return nil, err
+	}
+	open := openPostgres
+	if strings.HasPrefix(opt.URL, liteScheme) {
+		open = openSQLite
+	}
+	e, err := open(ctx, opt)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{engine: e}, nil
+}
 
 // In binds the store to a workspace.
-func (s *Store) In(workspace string) *Handle { panic("unwritten") }
+func (s *Store) In(workspace string) *Handle { return &Handle{engine: s.engine, ws: workspace} }
 
-// Close waits for running units and closes the database.
-func (s *Store) Close() error { panic("unwritten") }
+// Close waits for running units and closes the database. Units that come
+// later get ErrUnavailable.
+func (s *Store) Close() error { return s.engine.close() }
 
 // Unit is one unit of work. It may be run again after a lost race on
 // PostgreSQL, so it has no side effects beyond its Tx.
@@ -72,8 +118,42 @@ type UnitOptions struct {
 }
 
 // Update runs a unit of work and returns after it is durable. An error of
-// the unit rolls the unit back and is returned unchanged.
-func (h *Handle) Update(ctx context.Context, opt UnitOptions, unit Unit) error { panic("unwritten") }
+// the unit rolls the unit back and is returned unchanged. The context can
+// end the wait for the writer; a unit that has begun runs to its end.
+func (h *Handle) Update(ctx context.Context, opt UnitOptions, unit Unit) error {
+	return h.engine.update(ctx, h.ws, opt, unit)
+}
 
 // View runs reads on one consistent snapshot, which lives for this call only.
-func (h *Handle) View(ctx context.Context, fn func(r *Reader) error) error { panic("unwritten") }
+func (h *Handle) View(ctx context.Context, fn func(r *Reader) error) error {
+	return h.engine.view(ctx, h.ws, false, fn)
+}
+
+// runUnit runs the fence and the unit; a panic becomes an error, so that one
+// bad request cannot end the writer.
+func runUnit(tx *Tx, opt UnitOptions, unit Unit) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("store: unit panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	if opt.Lease != "" {
+		if err := tx.fence(opt.Lease, opt.Token); err != nil {
+			return err
+		}
+	}
+	if err := unit(tx); err != nil {
+		return err
+	}
+	return tx.failed
+}
+
+// runView is runUnit for reads.
+func runView(r *Reader, fn func(*Reader) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("store: view panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return fn(r)
+}

@@ -1,0 +1,46 @@
+package store
+
+import "strings"
+
+// dialect holds the few words in which the engines differ. SQL texts write
+// them as tokens: {lock} and {share} end a SELECT that locks its rows when it
+// runs inside a unit, {now} is the database's own clock in microseconds.
+type dialect struct {
+	lock, share, now string
+	// column is what follows TEXT in the migrations. PostgreSQL's databases
+	// sort by some locale; rows are ordered and compared bytewise on both.
+	column string
+	// rebind turns ? into the engine's placeholders.
+	rebind func(string) string
+}
+
+var (
+	liteDialect = dialect{
+		now:    "CAST(unixepoch('subsec') * 1000000 AS BIGINT)",
+		rebind: func(q string) string { return q },
+	}
+	postgresDialect = dialect{
+		lock:   " FOR UPDATE",
+		share:  " FOR SHARE",
+		now:    "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
+		column: ` COLLATE "C"`,
+		rebind: dollars,
+	}
+)
+
+// expand gives the text as the engine wants it; locking is true in a unit.
+func (d *dialect) expand(text string, locking bool) string {
+	if strings.Contains(text, "{") {
+		lock, share := d.lock, d.share
+		if !locking {
+			lock, share = "", ""
+		}
+		text = strings.NewReplacer("{lock}", lock, "{share}", share, "{now}", d.now).Replace(text)
+	}
+	return d.rebind(text)
+}
+
+// migration gives a migration's text with the engine's collation.
+func (d *dialect) migration(text string) string {
+	return strings.ReplaceAll(text, " TEXT", " TEXT"+d.column)
+}

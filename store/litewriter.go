@@ -1,0 +1,284 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Statements that frame a transaction.
+const (
+	sqlBeginRead  = `BEGIN`
+	sqlBegin      = `BEGIN IMMEDIATE`
+	sqlCommit     = `COMMIT`
+	sqlRollback   = `ROLLBACK`
+	sqlSavepoint  = `SAVEPOINT unit`
+	sqlRelease    = `RELEASE unit`
+	sqlRollbackTo = `ROLLBACK TO unit`
+)
+
+// A job is a unit that waits for the writer.
+type job struct {
+	ctx   context.Context
+	ws    string
+	opt   UnitOptions
+	unit  Unit
+	taken atomic.Bool // by the writer, or by a caller who gave up
+	done  chan error
+	err   error
+}
+
+// liteWriter is the one goroutine that writes. Units that wait share one SQL
+// transaction, each in a savepoint, and are answered after its COMMIT: with
+// synchronous=FULL the sync to disk is what a write costs, and waiting units
+// share it.
+type liteWriter struct {
+	conn     *liteConn
+	maxBatch int
+	queue    chan *job
+	urgent   chan *job
+	stopped  chan struct{}
+
+	mu     sync.RWMutex // held for reading while a job is queued
+	closed bool
+
+	// The rest belongs to the goroutine.
+	batch    []*job
+	begun    bool          // a transaction is open
+	keep     bool          // it holds a unit to commit
+	lastSync time.Duration // what the last COMMIT took
+}
+
+func newLiteWriter(conn *liteConn, maxBatch int) *liteWriter {
+	w := &liteWriter{
+		conn: conn, maxBatch: maxBatch,
+		queue:   make(chan *job, maxWaiting),
+		urgent:  make(chan *job, maxWaiting),
+		stopped: make(chan struct{}),
+	}
+	go w.run()
+	return w
+}
+
+// update queues a unit and waits for its answer.
+func (w *liteWriter) update(ctx context.Context, ws string, opt UnitOptions, unit Unit) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	j := &job{ctx: ctx, ws: ws, opt: opt, unit: unit, done: make(chan error, 1)}
+	if err := w.enqueue(j); err != nil {
+		return err
+	}
+	select {
+	case err := <-j.done:
+		return err
+	case <-ctx.Done():
+		if j.taken.CompareAndSwap(false, true) {
+			return ctx.Err() // it had not begun and never will
+		}
+		return <-j.done
+	}
+}
+
+func (w *liteWriter) enqueue(j *job) error {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if w.closed {
+		return unavailable("closed", nil)
+	}
+	queue := w.queue
+	if j.opt.Urgent {
+		queue = w.urgent
+	}
+	select {
+	case queue <- j:
+		return nil
+	default:
+		return ErrBusy
+	}
+}
+
+// close lets the waiting units finish.
+func (w *liteWriter) close() error {
+	w.mu.Lock()
+	if w.closed {
+		w.mu.Unlock()
+		return nil
+	}
+	w.closed = true
+	close(w.queue)
+	close(w.urgent)
+	w.mu.Unlock()
+	<-w.stopped
+	return w.conn.close()
+}
+
+func (w *liteWriter) run() {
+	defer close(w.stopped)
+	queue, urgent := w.queue, w.urgent
+	for queue != nil || urgent != nil {
+		var j *job
+		var ok bool
+		select {
+		case j, ok = <-urgent:
+			if !ok {
+				urgent = nil
+				continue
+			}
+		case j, ok = <-queue:
+			if !ok {
+				queue = nil
+				continue
+			}
+		}
+		w.group(j)
+	}
+}
+
+// next takes a waiting unit, urgent ones first, without waiting for one.
+func (w *liteWriter) next() *job {
+	select {
+	case j := <-w.urgent: // nil when closed and empty
+		if j != nil {
+			return j
+		}
+	default:
+	}
+	select {
+	case j := <-w.queue:
+		return j
+	default:
+		return nil
+	}
+}
+
+// gatherFor bounds how long a group is gathered: the first unit in it waits
+// as long. On a slow disk a longer gathering saves more than it costs.
+const gatherFor = 2 * time.Millisecond
+
+// group runs j and what waits behind it as one commit.
+func (w *liteWriter) group(j *job) {
+	w.batch, w.begun, w.keep = w.batch[:0], false, false
+	start := time.Now()
+	limit := max(gatherFor, w.lastSync)
+	for ; j != nil; j = w.next() {
+		if !j.taken.CompareAndSwap(false, true) {
+			continue // its caller gave up
+		}
+		w.batch = append(w.batch, j)
+		j.err = w.one(j)
+		if isUnavailable(j.err) {
+			w.failWaiting(j.err)
+			break // the transaction is lost
+		}
+		if j.opt.Urgent || len(w.batch) >= w.maxBatch || time.Since(start) >= limit {
+			break
+		}
+	}
+	lost := w.end()
+	for i, j := range w.batch {
+		if lost != nil && !isUnavailable(j.err) {
+			j.err = lost
+		}
+		j.done <- j.err
+		w.batch[i] = nil
+	}
+}
+
+// failWaiting gives units the same answer when not even a transaction could
+// begin: each would wait the whole busy timeout in vain.
+func (w *liteWriter) failWaiting(err error) {
+	for !w.begun && len(w.batch) < w.maxBatch {
+		j := w.next()
+		if j == nil {
+			return
+		}
+		if j.taken.CompareAndSwap(false, true) {
+			j.err = err
+			w.batch = append(w.batch, j)
+		}
+	}
+}
+
+// one runs one unit inside the group's transaction. The error is the unit's;
+// one that is ErrUnavailable means that the group's transaction is lost.
+func (w *liteWriter) one(j *job) error {
+	if !w.begun {
+		if err := w.conn.do(sqlBegin); err != nil {
+			return unavailable("no write transaction", err)
+		}
+		w.begun = true
+	}
+	// The first unit to be kept needs no savepoint: to undo it is to roll back.
+	if w.keep {
+		if err := w.conn.do(sqlSavepoint); err != nil {
+			return unavailable("no savepoint", err)
+		}
+	}
+	tx := &Tx{Reader{ctx: context.WithoutCancel(j.ctx), ws: j.ws, on: w.conn}}
+	err := runUnit(tx, j.opt, j.unit)
+	if cerr := w.conn.closeRows(); err == nil {
+		err = cerr
+	}
+	if isUnavailable(tx.failed) {
+		return tx.failed // whatever the unit made of it
+	}
+	if err == nil && !j.opt.DryRun {
+		if w.keep {
+			if rerr := w.conn.do(sqlRelease); rerr != nil {
+				return unavailable("savepoint lost", rerr)
+			}
+		}
+		w.keep = true
+		return nil
+	}
+	return w.undo(err)
+}
+
+// undo rolls one unit back and gives its error.
+func (w *liteWriter) undo(err error) error {
+	if !w.keep {
+		w.begun = false
+		if rerr := w.conn.do(sqlRollback); rerr != nil {
+			return unavailable("no rollback", errors.Join(rerr, err))
+		}
+		return err
+	}
+	if rerr := w.conn.do(sqlRollbackTo); rerr != nil {
+		return unavailable("no rollback to the savepoint", errors.Join(rerr, err))
+	}
+	if rerr := w.conn.do(sqlRelease); rerr != nil {
+		return unavailable("savepoint lost", errors.Join(rerr, err))
+	}
+	return err
+}
+
+// end commits the group, and gives an error when nothing of it is kept.
+func (w *liteWriter) end() error {
+	if !w.begun {
+		return nil
+	}
+	last := w.batch[len(w.batch)-1]
+	if isUnavailable(last.err) {
+		return errors.Join(unavailable("a unit of the same commit failed", last.err), w.abandon())
+	}
+	start := time.Now()
+	if err := w.conn.do(sqlCommit); err != nil {
+		return errors.Join(unavailable("not committed", err), w.abandon())
+	}
+	w.lastSync = time.Since(start)
+	return nil
+}
+
+// abandon ends a transaction that SQLite may have ended already: after a full
+// disk or a disk error it rolls back by itself.
+func (w *liteWriter) abandon() error {
+	var rolledBack interface{ Code() int }
+	err := w.conn.do(sqlRollback)
+	if errors.As(err, &rolledBack) && rolledBack.Code() == liteGenericError {
+		return nil // "no transaction is active"
+	}
+	return err
+}
