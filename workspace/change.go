@@ -117,6 +117,8 @@ type Cause struct {
 	Rehire bool
 	// Protected: mapping protects the member from being lowered.
 	Protected bool
+	// KeepRole: owner.transfer only: the former primary stays an Owner (C6).
+	KeepRole bool
 	// Note is free text of a person's edit.
 	Note string
 }

@@ -12,6 +12,9 @@ type View struct {
 	Invitations map[string]*Invitation // by id
 	Domains     map[string]*DomainClaim
 	Totals      Totals
+	// Plan is the workspace's product plan, for spending limits; empty counts
+	// as the dearest.
+	Plan Plan
 	// Zone is the workspace's IANA time zone, for freezes and billing periods.
 	Zone string
 }
@@ -28,7 +31,7 @@ type Totals struct {
 // Clone returns a deep copy: plans are tried on copies.
 func (v *View) Clone() *View {
 	c := &View{
-		Workspace: v.Workspace, Totals: v.Totals, Zone: v.Zone,
+		Workspace: v.Workspace, Totals: v.Totals, Plan: v.Plan, Zone: v.Zone,
 		Members: make(map[string]*Member, len(v.Members)), Numbers: make(map[string]*Number, len(v.Numbers)),
 		Groups: make(map[string]*Group, len(v.Groups)), Invitations: make(map[string]*Invitation, len(v.Invitations)),
 		Domains: make(map[string]*DomainClaim, len(v.Domains)),
