@@ -1,6 +1,12 @@
 package store
 
-import "github.com/rollcall-sync/rollcall/workspace"
+import (
+	"cmp"
+	"fmt"
+	"math"
+
+	"github.com/rollcall-sync/rollcall/workspace"
+)
 
 // RunRow is one run; Body is its SyncRun without changes, as JSON.
 type RunRow struct {
@@ -10,16 +16,86 @@ type RunRow struct {
 	Body                                []byte
 }
 
+const (
+	sqlPutRun = `INSERT INTO run (workspace_id, run_id, connection_id, kind, state, started_at, ended_at,
+			applied, noop, held, denied, failed, body)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (workspace_id, run_id) DO UPDATE SET connection_id = excluded.connection_id,
+			kind = excluded.kind, state = excluded.state, started_at = excluded.started_at,
+			ended_at = excluded.ended_at, applied = excluded.applied, noop = excluded.noop,
+			held = excluded.held, denied = excluded.denied, failed = excluded.failed, body = excluded.body`
+	sqlRunsByID = `SELECT run_id, connection_id, kind, state, started_at, ended_at,
+			applied, noop, held, denied, failed, body
+		FROM run WHERE workspace_id = ? AND run_id >= ? AND run_id < ? ORDER BY run_id LIMIT 2`
+	sqlRuns = `SELECT run_id, connection_id, kind, state, started_at, ended_at,
+			applied, noop, held, denied, failed, body
+		FROM run WHERE workspace_id = ? AND started_at < ? ORDER BY started_at DESC, run_id DESC LIMIT ?`
+	sqlRunsOf = `SELECT run_id, connection_id, kind, state, started_at, ended_at,
+			applied, noop, held, denied, failed, body
+		FROM run WHERE workspace_id = ? AND connection_id = ? AND started_at < ?
+		ORDER BY started_at DESC, run_id DESC LIMIT ?`
+)
+
 // PutRun inserts a run, or replaces one with the same id.
-func (t *Tx) PutRun(r RunRow) error { panic("unwritten") }
+func (t *Tx) PutRun(r RunRow) error {
+	return t.exec(sqlPutRun, t.ws, r.ID, r.Connection, r.Kind, r.State, r.StartedAt, r.EndedAt,
+		r.Applied, r.Noop, r.Held, r.Denied, r.Failed, r.Body)
+}
+
+func scanRun(s scanner, r *RunRow) error {
+	return s.Scan(&r.ID, &r.Connection, &r.Kind, &r.State, &r.StartedAt, &r.EndedAt,
+		&r.Applied, &r.Noop, &r.Held, &r.Denied, &r.Failed, &r.Body)
+}
+
+// minPrefix is the least that a person may type of an id or a hash.
+const minPrefix = 8
+
+// afterAll sorts behind every text with the same beginning.
+const afterAll = "\U0010FFFF"
+
+// unique takes the one row that a prefix may find; an exact id wins over a
+// longer one that begins with it.
+func unique[T any](found []T, id func(T) string, exact string) (v T, err error) {
+	switch {
+	case len(found) == 0:
+		return v, workspace.ErrNotFound
+	case id(found[0]) == exact || len(found) == 1:
+		return found[0], nil
+	default:
+		return v, fmt.Errorf("%w: several begin with %q, give more of it", workspace.ErrNotFound, exact)
+	}
+}
 
 // Run reads a run; id may be a unique prefix of at least 8 characters, or
 // "last" for the newest.
-func (r *Reader) Run(id string) (RunRow, error) { panic("unwritten") }
+func (r *Reader) Run(id string) (RunRow, error) {
+	if id == "last" {
+		runs, err := r.Runs("", 0, 1)
+		if err != nil || len(runs) == 0 {
+			return RunRow{}, cmp.Or(err, workspace.ErrNotFound)
+		}
+		return runs[0], nil
+	}
+	upper := id + "\x00" // the id alone
+	if len(id) >= minPrefix {
+		upper = id + afterAll
+	}
+	found, err := list(r, scanRun, sqlRunsByID, r.ws, id, upper)
+	if err != nil {
+		return RunRow{}, err
+	}
+	return unique(found, func(r RunRow) string { return r.ID }, id)
+}
 
 // Runs lists runs, newest first, before a moment (zero: from the newest).
 func (r *Reader) Runs(connection string, before workspace.Micros, limit int) ([]RunRow, error) {
-	panic("unwritten")
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	if connection == "" {
+		return list(r, scanRun, sqlRuns, r.ws, before, limit)
+	}
+	return list(r, scanRun, sqlRunsOf, r.ws, connection, before, limit)
 }
 
 // ChangeRow is one recorded change. Record is the audit record as hashed;
@@ -39,14 +115,46 @@ type ChangeRow struct {
 	Record, Body          []byte
 }
 
+const (
+	sqlInsertChange = `INSERT INTO change (workspace_id, change_id, run_id, commit_id, seq, kind, target_type, target_id, member_id,
+			actor_kind, connection_id, verdict, outcome, matrix_row, rule, at, leaf_index, absence_proof_id, record, body)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	sqlChangesOfRun = `SELECT change_id, run_id, commit_id, seq, kind, target_type, target_id, member_id,
+			actor_kind, connection_id, verdict, outcome, matrix_row, rule, at, leaf_index, absence_proof_id, record, body
+		FROM change WHERE workspace_id = ? AND run_id = ? ORDER BY seq`
+	sqlChangesOfMember = `SELECT change_id, run_id, commit_id, seq, kind, target_type, target_id, member_id,
+			actor_kind, connection_id, verdict, outcome, matrix_row, rule, at, leaf_index, absence_proof_id, record, body
+		FROM change WHERE workspace_id = ? AND member_id = ? ORDER BY at DESC, change_id DESC LIMIT ?`
+)
+
 // InsertChanges writes recorded changes.
-func (t *Tx) InsertChanges(rows []ChangeRow) error { panic("unwritten") }
+func (t *Tx) InsertChanges(rows []ChangeRow) error {
+	for i := range rows {
+		c := &rows[i]
+		if err := t.exec(sqlInsertChange, t.ws, c.ID, c.Run, c.Commit, c.Seq, c.Kind, c.TargetType, c.TargetID,
+			c.Member, c.ActorKind, c.Connection, c.Verdict, c.Outcome, c.Row, c.Rule, c.At, c.Leaf,
+			null(c.AbsenceProof), c.Record, c.Body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func scanChange(s scanner, c *ChangeRow) error {
+	return s.Scan(&c.ID, &c.Run, &c.Commit, &c.Seq, &c.Kind, &c.TargetType, &c.TargetID, &c.Member,
+		&c.ActorKind, &c.Connection, &c.Verdict, &c.Outcome, &c.Row, &c.Rule, &c.At, &c.Leaf,
+		&c.AbsenceProof, &c.Record, &c.Body)
+}
 
 // ChangesOfRun lists a run's changes in order.
-func (r *Reader) ChangesOfRun(run string) ([]ChangeRow, error) { panic("unwritten") }
+func (r *Reader) ChangesOfRun(run string) ([]ChangeRow, error) {
+	return list(r, scanChange, sqlChangesOfRun, r.ws, run)
+}
 
 // ChangesOfMember lists a member's newest changes first.
-func (r *Reader) ChangesOfMember(member string, limit int) ([]ChangeRow, error) { panic("unwritten") }
+func (r *Reader) ChangesOfMember(member string, limit int) ([]ChangeRow, error) {
+	return list(r, scanChange, sqlChangesOfMember, r.ws, member, limit)
+}
 
 // AbsenceProofRow is the stored proof of one removal (EV5).
 type AbsenceProofRow struct {
@@ -55,95 +163,12 @@ type AbsenceProofRow struct {
 	Reads, Confirm                               []byte
 }
 
+const sqlInsertAbsenceProof = `INSERT INTO absence_proof (workspace_id, proof_id, run_id, identity_id,
+		connection_id, class, reason, first_missed_at, confirmed_at, reads, confirm)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
 // InsertAbsenceProof writes a proof.
-func (t *Tx) InsertAbsenceProof(p AbsenceProofRow) error { panic("unwritten") }
-
-// HoldRow is a held plan.
-type HoldRow struct {
-	ID          string // H-115
-	PlanHash    string // sha256:...
-	Connection  string
-	Run         string
-	Subject     string // what the plan is about: "member:ID", "identity:ID", "connection:ID"
-	State       string // open, approved, rejected, expired, withdrawn
-	Reason      string
-	CreatedAt   workspace.Micros
-	ExpiresAt   workspace.Micros
-	DecidedAt   workspace.Micros
-	DecidedBy   string
-	DecidedWhy  string
-	Observation []byte // the observation to apply on approval, "" if planning again is enough
-	Changes     []byte // JSON list of the report's changes
+func (t *Tx) InsertAbsenceProof(p AbsenceProofRow) error {
+	return t.exec(sqlInsertAbsenceProof, t.ws, p.ID, p.Run, p.Identity, p.Connection, p.Class, p.Reason,
+		p.FirstMissed, p.Confirmed, p.Reads, p.Confirm)
 }
-
-// OpenHolds lists open holds, newest first; subject "" lists all.
-func (r *Reader) OpenHolds(subject string) ([]HoldRow, error) { panic("unwritten") }
-
-// HoldByHash finds the open hold of a plan hash, whole or a unique prefix of
-// at least 8 hex digits (with or without "sha256:"), or by its hold id.
-func (r *Reader) HoldByHash(hash string) (HoldRow, error) { panic("unwritten") }
-
-// PutHold inserts or replaces a hold by id.
-func (t *Tx) PutHold(h HoldRow) error { panic("unwritten") }
-
-// NextRef takes the next reference number of the workspace (H-115, D-118).
-func (t *Tx) NextRef() (int64, error) { panic("unwritten") }
-
-// RejectionRow remembers that a person rejected a change.
-type RejectionRow struct {
-	Fingerprint, By, Reason string
-	At, Until               workspace.Micros
-}
-
-// Rejection finds a rejection in force.
-func (r *Reader) Rejection(fingerprint string, at workspace.Micros) (RejectionRow, error) {
-	panic("unwritten")
-}
-
-// PutRejection inserts or replaces one.
-func (t *Tx) PutRejection(row RejectionRow) error { panic("unwritten") }
-
-// EventRow is one outbox event.
-type EventRow struct {
-	SubjectType, Subject string
-	Seq                  int64
-	ID, Type             string
-	Leaver               bool
-	Leaf                 int64
-	At                   workspace.Micros
-	Body                 []byte
-}
-
-// NextSeq takes the next outbox sequence of a subject from its own row (OB1);
-// the subject's type is member, number, group, or connection.
-func (t *Tx) NextSeq(subjectType, subject string) (int64, error) { panic("unwritten") }
-
-// InsertEvents writes outbox rows.
-func (t *Tx) InsertEvents(rows []EventRow) error { panic("unwritten") }
-
-// EventsOf lists a subject's events in order after a sequence.
-func (r *Reader) EventsOf(subjectType, subject string, after int64, limit int) ([]EventRow, error) {
-	panic("unwritten")
-}
-
-// AuditHead is the head of the log. Edge are the stored hashes of the right
-// edge of the tree, so that an append reads one row.
-type AuditHead struct {
-	Gen, Size int64
-	Root      string
-	Edge      []byte
-}
-
-// LockAuditHead reads the head for writing; it is locked last (L5).
-func (t *Tx) LockAuditHead() (AuditHead, error) { panic("unwritten") }
-
-// AppendAudit writes a leaf with the new hashes and head.
-func (t *Tx) AppendAudit(head AuditHead, n int64, leaf []byte, hashes map[int64]string) error {
-	panic("unwritten")
-}
-
-// AuditValueRow opens one commitment in the log.
-type AuditValueRow struct{ Commitment, Member, Attr, Salt, Value string }
-
-// InsertAuditValues writes opened values.
-func (t *Tx) InsertAuditValues(rows []AuditValueRow) error { panic("unwritten") }
