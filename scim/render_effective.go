@@ -1,0 +1,188 @@
+package scim
+
+import "strconv"
+
+// inForce appends a Rollcall attribute of the read view, or an input that shows
+// what is in force instead of what was wished. False leaves it to the document.
+func (r *renderer) inForce(ext *Schema, a *Attribute, stated map[string]any) bool {
+	e := r.res.Effective
+	switch a.Name {
+	case "role":
+		// Shown only if this connection stated it, else a PUT of what was read
+		// would freeze it. An Owner's role is not shown: sent back, it would be
+		// a wish that no directory may have (M13).
+		if !a.writable() || stated["role"] == nil || e.Role == "" {
+			return false
+		}
+		if e.Role != "Owner" {
+			r.text(a.Name, e.Role)
+		}
+	case "effectiveRole":
+		r.text(a.Name, e.Role)
+	case "roleSource":
+		r.text(a.Name, e.RoleSource)
+	case "state":
+		r.text(a.Name, e.State)
+	case "memberId":
+		r.text(a.Name, e.MemberID)
+	case "lastActive":
+		r.instant(a.Name, e.LastActive)
+	case "numberAssignments":
+		r.numberAssignments(ext, a, e.Numbers)
+	case "holds":
+		r.holds(ext, a, e.Holds)
+	case "kind":
+		r.text(a.Name, e.Kind)
+	case "workspaceGroup":
+		r.text(a.Name, e.WorkspaceGroup)
+	case "ringStrategy":
+		r.text(a.Name, e.RingStrategy)
+	default:
+		return false
+	}
+	return true
+}
+
+// numberAssignments appends the numbers in force.
+func (r *renderer) numberAssignments(ext *Schema, a *Attribute, list []NumberAssignment) {
+	if len(list) == 0 {
+		return
+	}
+	r.key(a.Name)
+	r.b = append(r.b, '[')
+	for i, n := range list {
+		r.open(i)
+		for j := range a.Sub {
+			sub := &a.Sub[j]
+			if !r.p.sub(ext, a, sub) {
+				continue
+			}
+			switch sub.Name {
+			case "number":
+				r.text(sub.Name, n.Number)
+			case "access":
+				r.text(sub.Name, n.Access)
+			case "owner":
+				r.key(sub.Name)
+				r.b = strconv.AppendBool(r.b, n.Owner)
+			case "ringPosition":
+				if n.RingPosition > 0 {
+					r.key(sub.Name)
+					r.b = strconv.AppendInt(r.b, int64(n.RingPosition), 10)
+				}
+			case "source":
+				r.text(sub.Name, n.Source)
+			}
+		}
+		r.b = append(r.b, '}')
+	}
+	r.b = append(r.b, ']')
+}
+
+// open begins entry i of a list of objects.
+func (r *renderer) open(i int) {
+	if i > 0 {
+		r.b = append(r.b, ',')
+	}
+	r.b = append(r.b, '{')
+}
+
+// holds appends the wishes that wait.
+func (r *renderer) holds(ext *Schema, a *Attribute, list []HeldWish) {
+	if len(list) == 0 {
+		return
+	}
+	r.key(a.Name)
+	r.b = append(r.b, '[')
+	for i, h := range list {
+		r.open(i)
+		for j := range a.Sub {
+			sub := &a.Sub[j]
+			if !r.p.sub(ext, a, sub) {
+				continue
+			}
+			switch sub.Name {
+			case "id":
+				r.text(sub.Name, h.ID)
+			case "attribute":
+				r.text(sub.Name, h.Attribute)
+			case "wanted":
+				r.text(sub.Name, h.Wanted)
+			case "rule":
+				r.text(sub.Name, h.Rule)
+			case "since":
+				r.instant(sub.Name, h.Since)
+			case "remedy":
+				r.text(sub.Name, h.Remedy)
+			}
+		}
+		r.b = append(r.b, '}')
+	}
+	r.b = append(r.b, ']')
+}
+
+// groups appends the groups of a User.
+func (r *renderer) groups(a *Attribute) {
+	if len(r.res.Groups) == 0 {
+		return
+	}
+	r.key(a.Name)
+	r.b = append(r.b, '[')
+	for i, g := range r.res.Groups {
+		kind := "direct"
+		if g.Indirect {
+			kind = "indirect"
+		}
+		r.open(i)
+		r.reference(a, g.ID, g.Location, g.Display, kind)
+		r.b = append(r.b, '}')
+	}
+	r.b = append(r.b, ']')
+}
+
+// members streams the members of a Group.
+func (r *renderer) members(a *Attribute) {
+	if r.res.Members == nil {
+		return
+	}
+	start := len(r.b)
+	r.key(a.Name)
+	r.b = append(r.b, '[')
+	i := 0
+	for m, err := range r.res.Members {
+		if err != nil {
+			r.err = err
+			return
+		}
+		r.flush()
+		r.open(i)
+		r.reference(a, m.ID, m.Location, m.Display, m.Type)
+		r.b = append(r.b, '}')
+		i++
+	}
+	if i == 0 {
+		r.b = r.b[:start] // An empty list is unassigned (RFC 7643 section 2.5).
+		return
+	}
+	r.b = append(r.b, ']')
+}
+
+// reference appends the sub-attributes of a reference to another resource.
+func (r *renderer) reference(a *Attribute, id, location, display, kind string) {
+	for i := range a.Sub {
+		sub := &a.Sub[i]
+		if !r.p.sub(nil, a, sub) || sub.Hidden && !r.res.Full {
+			continue
+		}
+		switch sub.Name {
+		case "value":
+			r.text(sub.Name, id)
+		case "$ref":
+			r.text(sub.Name, location)
+		case "display":
+			r.text(sub.Name, display)
+		case "type":
+			r.text(sub.Name, kind)
+		}
+	}
+}
