@@ -1,6 +1,12 @@
 package store
 
-import "github.com/rollcall-sync/rollcall/workspace"
+import (
+	"slices"
+	"strings"
+
+	"github.com/rollcall-sync/rollcall/internal/fold"
+	"github.com/rollcall-sync/rollcall/workspace"
+)
 
 // MemberListing is a member as listings show it.
 type MemberListing struct {
@@ -13,7 +19,7 @@ type MemberListing struct {
 // NumberHolding is one number of a member in a listing.
 type NumberHolding struct {
 	Number string `json:"number"`
-	Access string `json:"access"`
+	Access string `json:"access"` // "" for an owner without access
 	Owner  bool   `json:"owner"`
 	Ring   int    `json:"ring"`
 }
@@ -27,45 +33,184 @@ type MemberFilter struct {
 	// Person finds by id, or folded address or name.
 	Person string
 	After  string // member id, keyset
-	Limit  int
+	Limit  int    // less than 1: no limit
+}
+
+const (
+	selectMembers = `SELECT ` + memberColumns + ` FROM member m
+		WHERE m.workspace_id = ? AND m.member_id > ? AND m.state IN (?, ?, ?) AND (? = '' OR m.role = ?)
+			AND (? = '' OR m.member_id IN (SELECT gm.member_id FROM group_member gm
+				JOIN groups g ON g.workspace_id = gm.workspace_id AND g.group_id = gm.group_id
+				WHERE gm.workspace_id = ? AND g.name_key = ?))
+		ORDER BY m.member_id LIMIT ?`
+	selectPersons = `SELECT m.member_id FROM member m
+		WHERE m.workspace_id = ? AND (m.member_id = ? OR m.email_key = ?)`
+	selectMemberNames = `SELECT member_id, name FROM member WHERE workspace_id = ? AND member_id > ?
+		ORDER BY member_id LIMIT ?`
+	selectMembersByID = `SELECT ` + memberColumns + ` FROM member m
+		WHERE m.workspace_id = ? AND m.member_id IN (*) ORDER BY m.member_id`
+	selectGroupNamesOf = `SELECT gm.member_id, g.name FROM group_member gm
+		JOIN groups g ON g.workspace_id = gm.workspace_id AND g.group_id = gm.group_id
+		WHERE gm.workspace_id = ? AND gm.member_id IN (*) ORDER BY gm.member_id, g.name_key`
+	selectConnectionsOf = `SELECT DISTINCT member_id, connection_id FROM identity
+		WHERE workspace_id = ? AND member_id IN (*) AND NOT deleted ORDER BY member_id, connection_id`
+	selectHoldings = `SELECT a.to_id, n.e164, a.access, a.ring, FALSE FROM assignment a
+			JOIN number n ON n.workspace_id = a.workspace_id AND n.number_id = a.number_id
+			WHERE a.workspace_id = ? AND a.kind = 'member' AND a.to_id IN (*)
+		UNION ALL SELECT o.member_id, n.e164, '', 0, TRUE FROM number_owner o
+			JOIN number n ON n.workspace_id = o.workspace_id AND n.number_id = o.number_id
+			WHERE o.workspace_id = ? AND o.member_id IN (*)`
+)
+
+// noLimit is the row limit of a listing without one.
+const noLimit = 1<<31 - 1
+
+func limitOf(limit int) int {
+	if limit < 1 {
+		return noLimit
+	}
+	return limit
 }
 
 // Members lists members with their groups, numbers and connections, by
 // member id, in a fixed number of statements per page.
-func (r *Reader) Members(f MemberFilter) ([]MemberListing, error) { panic("unwritten") }
-
-// GroupListing is a group as listings show it.
-type GroupListing struct {
-	workspace.Group
-	Members []string // e-mail addresses
+func (r *Reader) Members(f MemberFilter) ([]MemberListing, error) {
+	members, err := r.filteredMembers(f)
+	if err != nil || len(members) == 0 {
+		return nil, err
+	}
+	listings := make([]MemberListing, len(members))
+	byID := make(map[string]*MemberListing, len(members))
+	ids := make([]string, len(members))
+	for i, m := range members {
+		listings[i].Member = m
+		byID[m.ID], ids[i] = &listings[i], m.ID
+	}
+	err = chunks(ids, func(piece []string) error { return r.fillMembers(byID, piece) })
+	return listings, err
 }
 
-// Groups lists workspace groups with up to maxMembers members each.
-func (r *Reader) Groups(nameKey string, maxMembers int) ([]GroupListing, error) { panic("unwritten") }
-
-// NumberListing is a number as listings show it.
-type NumberListing struct {
-	workspace.Number
-	OwnerEmails []string
-	To          []AssigneeListing
+func (r *Reader) filteredMembers(f MemberFilter) ([]workspace.Member, error) {
+	states := f.States
+	if len(states) == 0 {
+		states = []workspace.MemberState{workspace.StateActive, workspace.StateDeactivated}
+	}
+	if f.Person != "" {
+		return r.persons(f, states)
+	}
+	state := func(i int) string { return string(states[min(i, len(states)-1)]) }
+	return list(r, scanMember, selectMembers, r.ws, f.After, state(0), state(1), state(2), f.Role.String(),
+		f.Role.String(), f.Group, r.ws, f.Group, limitOf(f.Limit))
 }
 
-// AssigneeListing is one assignee of a number by name.
-type AssigneeListing struct {
-	To     string `json:"to"`
-	Kind   string `json:"kind"`
-	Access string `json:"access"`
-	Ring   int    `json:"ring"`
+// persons finds the few members whom a person's words mean. Names are folded
+// here, since they have no key column; they are read only if neither an id
+// nor an address fits.
+func (r *Reader) persons(f MemberFilter, states []workspace.MemberState) ([]workspace.Member, error) {
+	ids, err := list(r, scanOne[string], selectPersons, r.ws, f.Person, f.Person)
+	if err == nil && len(ids) == 0 {
+		ids, err = r.named(f.Person)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var found []workspace.Member
+	err = chunks(ids, func(piece []string) error {
+		members, err := list(r, scanMember, in(selectMembersByID, len(piece)), flat(r.ws, piece)...)
+		for _, m := range members {
+			if m.ID > f.After && slices.Contains(states, m.State) && (f.Role == workspace.RoleNone || f.Role == m.Role) {
+				found = append(found, m)
+			}
+		}
+		return err
+	})
+	if err != nil || f.Group == "" {
+		return found[:min(len(found), limitOf(f.Limit))], err
+	}
+	var inGroup []workspace.Member
+	for _, m := range found {
+		groups, err := r.GroupsOf(m.ID)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(groups, func(g workspace.Group) bool { return g.NameKey == f.Group }) {
+			inGroup = append(inGroup, m)
+		}
+	}
+	return inGroup[:min(len(inGroup), limitOf(f.Limit))], nil
 }
 
-// Numbers lists numbers by E.164 text after a key; e164 "" lists all.
-func (r *Reader) Numbers(e164, after string, limit int) ([]NumberListing, error) { panic("unwritten") }
+type textPair struct{ key, value string }
 
-// Invitations lists invitations, newest first; state "" lists all.
-func (r *Reader) Invitations(state string, limit int) ([]workspace.Invitation, error) {
-	panic("unwritten")
+func scanPair(s scanner, p *textPair) error { return s.Scan(&p.key, &p.value) }
+
+// named finds the ids of members by folded name.
+func (r *Reader) named(key string) ([]string, error) {
+	var ids []string
+	for after := ""; ; {
+		page, err := list(r, scanPair, selectMemberNames, r.ws, after, edgePage)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range page {
+			after = m.key
+			if fold.Key(m.value) == key {
+				ids = append(ids, m.key)
+			}
+		}
+		if len(page) < edgePage {
+			return ids, nil
+		}
+	}
 }
 
-// Unowned lists numbers without owner, group or pool, or with inactive owners
-// only (F09).
-func (r *Reader) Unowned() ([]workspace.Number, error) { panic("unwritten") }
+// fillMembers adds what hangs on the members of one piece.
+func (r *Reader) fillMembers(byID map[string]*MemberListing, piece []string) error {
+	groups, err := list(r, scanPair, in(selectGroupNamesOf, len(piece)), flat(r.ws, piece)...)
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		byID[g.key].Groups = append(byID[g.key].Groups, g.value)
+	}
+	connections, err := list(r, scanPair, in(selectConnectionsOf, len(piece)), flat(r.ws, piece)...)
+	if err != nil {
+		return err
+	}
+	for _, c := range connections {
+		byID[c.key].Connections = append(byID[c.key].Connections, c.value)
+	}
+	holdings, err := list(r, scanHolding, in(selectHoldings, len(piece)), flat(r.ws, piece, r.ws, piece)...)
+	if err != nil {
+		return err
+	}
+	for _, h := range holdings {
+		byID[h.member].hold(h.NumberHolding)
+	}
+	return nil
+}
+
+type holding struct {
+	member string
+	NumberHolding
+}
+
+func scanHolding(s scanner, h *holding) error {
+	return s.Scan(&h.member, &h.Number, &h.Access, &h.Ring, &h.Owner)
+}
+
+// hold adds access to, or ownership of, a number; the numbers stay sorted.
+func (m *MemberListing) hold(h NumberHolding) {
+	i, known := slices.BinarySearchFunc(m.Numbers, h, func(a, b NumberHolding) int {
+		return strings.Compare(a.Number, b.Number)
+	})
+	if !known {
+		m.Numbers = slices.Insert(m.Numbers, i, h)
+		return
+	}
+	n := &m.Numbers[i]
+	n.Owner = n.Owner || h.Owner
+	if h.Access != "" {
+		n.Access, n.Ring = h.Access, h.Ring
+	}
+}

@@ -1,0 +1,176 @@
+package store
+
+import (
+	"errors"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-sync/rollcall/workspace"
+)
+
+// Edge is one membership edge of a directory group.
+type Edge struct {
+	Child string
+	Kind  string // user or group
+}
+
+const (
+	selectEdges = `SELECT child_kind, child_id FROM membership
+		WHERE workspace_id = ? AND group_id = ? AND (child_kind, child_id) > (?, ?)
+		ORDER BY child_kind, child_id LIMIT ?`
+	selectEdge = `SELECT child_id FROM membership
+		WHERE workspace_id = ? AND group_id = ? AND child_kind = ? AND child_id = ?`
+	selectLiveUsers = `SELECT identity_id FROM identity
+		WHERE workspace_id = ? AND connection_id = ? AND NOT deleted AND identity_id IN (*)`
+	selectLiveGroups = `SELECT group_id FROM dirgroup
+		WHERE workspace_id = ? AND connection_id = ? AND group_id IN (*)`
+	// insertEdges is followed by one insertEdge for each edge and by
+	// insertNewEdges.
+	insertEdges    = `INSERT INTO membership (workspace_id, group_id, child_kind, child_id, since) VALUES `
+	insertEdge     = `(?, ?, ?, ?, ?)`
+	insertNewEdges = ` ON CONFLICT (workspace_id, group_id, child_kind, child_id) DO NOTHING
+		RETURNING child_kind, child_id`
+	deleteEdges = `DELETE FROM membership
+		WHERE workspace_id = ? AND group_id = ? AND child_kind = ? AND child_id IN (*)
+		RETURNING child_kind, child_id`
+	moveMemberCount = `UPDATE dirgroup SET member_count = member_count + ? WHERE workspace_id = ? AND group_id = ?`
+)
+
+// edgePage is how many edges are read at a time. Between pages the
+// connection is free for other statements.
+const edgePage = 1000
+
+func scanEdge(s scanner, e *Edge) error { return s.Scan(&e.Kind, &e.Child) }
+
+// Edges yields a group's direct edges in order of kind and child. The loop's
+// body may read and write.
+func (r *Reader) Edges(group string) iter.Seq2[Edge, error] {
+	return func(yield func(Edge, error) bool) {
+		var last Edge
+		for {
+			page, err := list(r, scanEdge, selectEdges, r.ws, group, last.Kind, last.Child, edgePage)
+			if err != nil {
+				yield(Edge{}, err)
+				return
+			}
+			for _, e := range page {
+				if !yield(e, nil) {
+					return
+				}
+			}
+			if len(page) < edgePage {
+				return
+			}
+			last = page[len(page)-1]
+		}
+	}
+}
+
+// HasEdge tells whether a direct edge exists.
+func (r *Reader) HasEdge(group string, e Edge) (bool, error) {
+	_, err := one(r, scanOne[string], selectEdge, r.ws, group, e.Kind, e.Child)
+	if errors.Is(err, workspace.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// KindsOf tells, for each id that is a live identity or group of the
+// connection, which it is ("user" or "group"); unknown ids are missing.
+func (r *Reader) KindsOf(connection string, ids []string) (map[string]string, error) {
+	kinds := make(map[string]string, len(ids))
+	mark := func(kind, query string, ids []string) error {
+		return chunks(ids, func(piece []string) error {
+			found, err := list(r, scanOne[string], in(query, len(piece)), flat(r.ws, connection, piece)...)
+			for _, id := range found {
+				kinds[id] = kind
+			}
+			return err
+		})
+	}
+	if err := mark("user", selectLiveUsers, ids); err != nil {
+		return nil, err
+	}
+	rest := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return kinds[id] != "" })
+	if err := mark("group", selectLiveGroups, rest); err != nil {
+		return nil, err
+	}
+	return kinds, nil
+}
+
+// AddEdges adds edges and returns those that were new, in the order given;
+// member_count moves by their number in one statement. The rows written are
+// one for each new edge and the group's own, whatever the group's size.
+func (t *Tx) AddEdges(group string, edges []Edge, at workspace.Micros) ([]Edge, error) {
+	added := make(map[Edge]bool, len(edges))
+	for rest := edges; len(rest) > 0; {
+		n := edgeChunk(len(rest))
+		query := insertEdges + strings.Repeat(insertEdge+", ", n-1) + insertEdge + insertNewEdges
+		values := make([]any, 0, 5*n)
+		for _, e := range rest[:n] {
+			values = append(values, t.ws, group, e.Kind, e.Child, at)
+		}
+		found, err := list(&t.Reader, scanEdge, query, values...)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range found {
+			added[e] = true
+		}
+		rest = rest[n:]
+	}
+	return t.moved(group, edges, added, 1)
+}
+
+// edgeChunk is the largest number of edges, of a few fixed ones, that one
+// statement takes from n.
+func edgeChunk(n int) int {
+	for _, size := range []int{maxPlaceholders / 5, 20, 4} {
+		if n >= size {
+			return size
+		}
+	}
+	return 1
+}
+
+// RemoveEdges removes edges and returns those that were there, in the order
+// given; member_count moves by their number in one statement.
+func (t *Tx) RemoveEdges(group string, edges []Edge) ([]Edge, error) {
+	ids := map[string][]string{}
+	for _, e := range edges {
+		ids[e.Kind] = append(ids[e.Kind], e.Child)
+	}
+	removed := make(map[Edge]bool, len(edges))
+	for _, kind := range []string{"group", "user"} {
+		err := chunks(ids[kind], func(piece []string) error {
+			found, err := list(&t.Reader, scanEdge, in(deleteEdges, len(piece)), flat(t.ws, group, kind, piece)...)
+			for _, e := range found {
+				removed[e] = true
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return t.moved(group, edges, removed, -1)
+}
+
+// moved counts changed edges once and lists them in the caller's order.
+func (t *Tx) moved(group string, edges []Edge, changed map[Edge]bool, sign int) ([]Edge, error) {
+	if len(changed) == 0 {
+		return nil, nil
+	}
+	if err := t.found(moveMemberCount, sign*len(changed), t.ws, group); err != nil {
+		return nil, err
+	}
+	out := make([]Edge, 0, len(changed))
+	for _, e := range edges {
+		if changed[e] {
+			out = append(out, e)
+			delete(changed, e)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,136 @@
+package store
+
+import (
+	"errors"
+
+	"github.com/rollcall-sync/rollcall/workspace"
+)
+
+const (
+	insertIdentity = `INSERT INTO identity (workspace_id, identity_id, connection_id, external_id, user_name, user_key,
+		email, email_key, name, display_key, given_key, family_key, formatted_key, nick_key, title_key, user_type_key,
+		department_key, employee_key, locale_key, manager_id, dn, active, deleted, reason, attributes, document,
+		member_id, version, created_at, updated_at, observed_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	updateIdentity = `UPDATE identity SET external_id = ?, user_name = ?, user_key = ?,
+		email = ?, email_key = ?, name = ?, display_key = ?, given_key = ?, family_key = ?, formatted_key = ?,
+		nick_key = ?, title_key = ?, user_type_key = ?, department_key = ?, employee_key = ?, locale_key = ?,
+		manager_id = ?, dn = ?, active = ?, deleted = ?, reason = ?, attributes = ?, document = ?, member_id = ?,
+		version = ?, updated_at = ?, observed_at = ?
+		WHERE workspace_id = ? AND identity_id = ? AND version = ? AND deleted = ?`
+	linkIdentity = `UPDATE identity SET member_id = ? WHERE workspace_id = ? AND identity_id = ?`
+	// The row keeps what it said: only what would act is ended.
+	deleteIdentity = `UPDATE identity SET deleted = TRUE, active = FALSE, reason = ?, version = version + 1,
+		updated_at = ? WHERE workspace_id = ? AND identity_id = ? AND NOT deleted RETURNING connection_id`
+	deleteIdentityEdges = `DELETE FROM membership WHERE workspace_id = ? AND child_id = ? AND child_kind = 'user'
+		RETURNING group_id`
+	countOutOfGroups = `UPDATE dirgroup SET member_count = member_count - 1, version = version + 1, updated_at = ?
+		WHERE workspace_id = ? AND group_id IN (*)`
+	countUserIn  = `UPDATE connection SET users_total = users_total + 1 WHERE workspace_id = ? AND connection_id = ?`
+	countUserOut = `UPDATE connection SET users_total = users_total - 1, users_removed = users_removed + 1
+		WHERE workspace_id = ? AND connection_id = ?`
+	// A row that comes back stands in the middle of the order, so remembered
+	// page keys end as they do after a removal.
+	countUserBack = `UPDATE connection SET users_total = users_total + 1, users_removed = users_removed + 1
+		WHERE workspace_id = ? AND connection_id = ?`
+	deleteIdentityValues = `DELETE FROM identity_value WHERE workspace_id = ? AND identity_id = ?`
+	insertIdentityValue  = `INSERT INTO identity_value (workspace_id, identity_id, attr, ord, value, value_key, type_key,
+		is_primary) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+)
+
+// InsertIdentity writes a new identity and counts it.
+func (t *Tx) InsertIdentity(row IdentityRow) error {
+	i := row.Identity
+	err := t.exec(insertIdentity, t.ws, i.ID, i.Connection, null(i.ExternalID), i.UserName, row.UserKey,
+		null(i.Email), null(row.EmailKey), null(i.Name), null(row.DisplayKey), null(row.GivenKey),
+		null(row.FamilyKey), null(row.FormattedKey), null(row.NickKey), null(row.TitleKey),
+		null(row.UserTypeKey), null(row.DepartmentKey), null(row.EmployeeKey), null(row.LocaleKey),
+		null(row.ManagerValue), null(i.DN), i.Active, i.Deleted, i.Reason,
+		string(appendAttributes(nil, i.Attributes)), document(i.Document), null(i.Member), i.Version,
+		i.CreatedAt, i.UpdatedAt, i.ObservedAt)
+	if err != nil {
+		return err
+	}
+	if err := t.insertIdentityValues(i.ID, row.Values); err != nil {
+		return err
+	}
+	if i.Deleted {
+		return nil
+	}
+	return t.exec(countUserIn, t.ws, i.Connection)
+}
+
+// UpdateIdentity replaces an identity whose version is row.Version-1, or
+// gives workspace.ErrStale. Values nil leaves identity_value rows alone.
+// Connection and CreatedAt are never written. A deleted row that is written
+// as not deleted comes back and is counted in again (rehire by immutable id);
+// deleting is DeleteIdentity's.
+func (t *Tx) UpdateIdentity(row IdentityRow) error {
+	err := t.updateIdentity(row, row.Deleted)
+	if errors.Is(err, workspace.ErrStale) && !row.Deleted {
+		if err := t.updateIdentity(row, true); err != nil {
+			return err
+		}
+		err = t.exec(countUserBack, t.ws, row.Connection)
+	}
+	if err != nil || row.Values == nil {
+		return err
+	}
+	if err := t.exec(deleteIdentityValues, t.ws, row.ID); err != nil {
+		return err
+	}
+	return t.insertIdentityValues(row.ID, row.Values)
+}
+
+func (t *Tx) updateIdentity(row IdentityRow, wasDeleted bool) error {
+	i := row.Identity
+	return t.swap(updateIdentity, null(i.ExternalID), i.UserName, row.UserKey,
+		null(i.Email), null(row.EmailKey), null(i.Name), null(row.DisplayKey), null(row.GivenKey),
+		null(row.FamilyKey), null(row.FormattedKey), null(row.NickKey), null(row.TitleKey),
+		null(row.UserTypeKey), null(row.DepartmentKey), null(row.EmployeeKey), null(row.LocaleKey),
+		null(row.ManagerValue), null(i.DN), i.Active, i.Deleted, i.Reason,
+		string(appendAttributes(nil, i.Attributes)), document(i.Document), null(i.Member), i.Version,
+		i.UpdatedAt, i.ObservedAt,
+		t.ws, i.ID, i.Version-1, wasDeleted)
+}
+
+func (t *Tx) insertIdentityValues(id string, values []IdentityValue) error {
+	ord := make(map[string]int, 2)
+	for _, v := range values {
+		err := t.exec(insertIdentityValue, t.ws, id, v.Attr, ord[v.Attr], v.Value, v.Key, null(v.Type),
+			v.Primary)
+		if err != nil {
+			return err
+		}
+		ord[v.Attr]++
+	}
+	return nil
+}
+
+// LinkIdentity sets the member of an identity without a new version; an empty
+// member ends the link.
+func (t *Tx) LinkIdentity(id, member string) error {
+	return t.found(linkIdentity, null(member), t.ws, id)
+}
+
+// DeleteIdentity turns an identity into a tombstone row: deleted, edges gone,
+// counted out. The row stays for rehire by immutable id. The groups it was in
+// get a new version, since their members have changed. It gives
+// workspace.ErrNotFound if there is no such live identity.
+func (t *Tx) DeleteIdentity(id, reason string, at workspace.Micros) error {
+	connection, err := one(&t.Reader, scanOne[string], deleteIdentity, reason, at, t.ws, id)
+	if err != nil {
+		return err
+	}
+	groups, err := list(&t.Reader, scanOne[string], deleteIdentityEdges, t.ws, id)
+	if err != nil {
+		return err
+	}
+	err = chunks(groups, func(piece []string) error {
+		return t.exec(in(countOutOfGroups, len(piece)), flat(at, t.ws, piece)...)
+	})
+	if err != nil {
+		return err
+	}
+	return t.exec(countUserOut, t.ws, connection)
+}
