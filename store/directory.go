@@ -73,28 +73,28 @@ const (
 
 // Identity finds an identity that is not deleted.
 func (r *Reader) Identity(id string) (workspace.Identity, error) {
-	return one(r, scanIdentity, selectIdentity, r.ws, id)
+	return single(r, scanIdentity, selectIdentity, r.ws, id)
 }
 
 // IdentityByExternal finds an identity of a connection by its immutable id;
 // deleted ones too when gone is set (the newest, and only if no live one has
 // the id).
 func (r *Reader) IdentityByExternal(connection, external string, gone bool) (workspace.Identity, error) {
-	i, err := one(r, scanIdentity, selectIdentityByExternal, r.ws, connection, external)
+	i, err := single(r, scanIdentity, selectIdentityByExternal, r.ws, connection, external)
 	if gone && errors.Is(err, workspace.ErrNotFound) {
-		return one(r, scanIdentity, selectIdentityGone, r.ws, connection, external)
+		return single(r, scanIdentity, selectIdentityGone, r.ws, connection, external)
 	}
 	return i, err
 }
 
 // IdentityByUser finds an identity of a connection by its folded login name.
 func (r *Reader) IdentityByUser(connection, userKey string) (workspace.Identity, error) {
-	return one(r, scanIdentity, selectIdentityByUser, r.ws, connection, userKey)
+	return single(r, scanIdentity, selectIdentityByUser, r.ws, connection, userKey)
 }
 
 // IdentityByDN finds an identity of a connection by its canonical DN.
 func (r *Reader) IdentityByDN(connection, dn string) (workspace.Identity, error) {
-	return one(r, scanIdentity, selectIdentityByDN, r.ws, connection, dn)
+	return single(r, scanIdentity, selectIdentityByDN, r.ws, connection, dn)
 }
 
 // IdentitiesOf lists the identities linked to a member by id; deleted
@@ -114,7 +114,7 @@ func (r *Reader) HasReports(ids []string) (bool, error) {
 		if found {
 			return nil
 		}
-		_, err := one(r, scanOne[string], in(selectReports, len(piece)), flat(r.ws, piece)...)
+		_, err := single(r, scanOne[string], in(selectReports, len(piece)), flat(r.ws, piece)...)
 		if errors.Is(err, workspace.ErrNotFound) {
 			return nil
 		}

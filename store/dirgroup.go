@@ -45,17 +45,17 @@ const (
 
 // DirectoryGroup finds a directory group.
 func (r *Reader) DirectoryGroup(id string) (workspace.DirectoryGroup, error) {
-	return one(r, scanDirectoryGroup, selectDirectoryGroup, r.ws, id)
+	return single(r, scanDirectoryGroup, selectDirectoryGroup, r.ws, id)
 }
 
 // DirectoryGroupByExternal finds a group by its immutable id at the source.
 func (r *Reader) DirectoryGroupByExternal(connection, external string) (workspace.DirectoryGroup, error) {
-	return one(r, scanDirectoryGroup, selectDirectoryGroupByExternal, r.ws, connection, external)
+	return single(r, scanDirectoryGroup, selectDirectoryGroupByExternal, r.ws, connection, external)
 }
 
 // DirectoryGroupByName finds a group of a connection by folded name.
 func (r *Reader) DirectoryGroupByName(connection, key string) (workspace.DirectoryGroup, error) {
-	return one(r, scanDirectoryGroup, selectDirectoryGroupByName, r.ws, connection, key)
+	return single(r, scanDirectoryGroup, selectDirectoryGroupByName, r.ws, connection, key)
 }
 
 // InsertDirectoryGroup writes a new group without edges, and counts it;
@@ -86,7 +86,7 @@ func (t *Tx) DeleteDirectoryGroup(id string) error {
 	if err := t.exec(deleteEdgesOf, t.ws, id); err != nil {
 		return err
 	}
-	connection, err := one(&t.Reader, scanOne[string], deleteDirectoryGroup, t.ws, id)
+	connection, err := single(&t.Reader, scanOne[string], deleteDirectoryGroup, t.ws, id)
 	if err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func (r *Reader) Edges(group string) iter.Seq2[Edge, error] {
 
 // HasEdge tells whether a direct edge exists.
 func (r *Reader) HasEdge(group string, e Edge) (bool, error) {
-	_, err := one(r, scanOne[string], selectEdge, r.ws, group, e.Kind, e.Child)
+	_, err := single(r, scanOne[string], selectEdge, r.ws, group, e.Kind, e.Child)
 	if errors.Is(err, workspace.ErrNotFound) {
 		return false, nil
 	}

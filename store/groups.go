@@ -34,12 +34,12 @@ const (
 
 // Group finds a workspace group.
 func (r *Reader) Group(id string) (workspace.Group, error) {
-	return one(r, scanGroup, selectGroup, r.ws, id)
+	return single(r, scanGroup, selectGroup, r.ws, id)
 }
 
 // GroupByName finds a workspace group by folded name.
 func (r *Reader) GroupByName(key string) (workspace.Group, error) {
-	return one(r, scanGroup, selectGroupByName, r.ws, key)
+	return single(r, scanGroup, selectGroupByName, r.ws, key)
 }
 
 // GroupsOf lists the workspace groups a member is in, by folded name.

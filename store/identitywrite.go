@@ -118,7 +118,7 @@ func (t *Tx) LinkIdentity(id, member string) error {
 // get a new version, since their members have changed. It gives
 // workspace.ErrNotFound if there is no such live identity.
 func (t *Tx) DeleteIdentity(id, reason string, at workspace.Micros) error {
-	connection, err := one(&t.Reader, scanOne[string], deleteIdentity, reason, at, t.ws, id)
+	connection, err := single(&t.Reader, scanOne[string], deleteIdentity, reason, at, t.ws, id)
 	if err != nil {
 		return err
 	}

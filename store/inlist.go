@@ -12,8 +12,8 @@ import (
 // engine and every pooler takes it.
 const maxPlaceholders = 500
 
-// one reads a single row, or gives workspace.ErrNotFound.
-func one[T any](r *Reader, scan func(scanner, *T) error, text string, args ...any) (T, error) {
+// single reads a single row, or gives workspace.ErrNotFound.
+func single[T any](r *Reader, scan func(scanner, *T) error, text string, args ...any) (T, error) {
 	var v T
 	err := scan(r.row(text, args...), &v)
 	return v, err

@@ -47,12 +47,12 @@ const (
 
 // InvitationByID finds an invitation.
 func (r *Reader) InvitationByID(id string) (workspace.Invitation, error) {
-	return one(r, scanInvitation, selectInvitation, r.ws, id)
+	return single(r, scanInvitation, selectInvitation, r.ws, id)
 }
 
 // PendingInvitation finds the pending invitation of a folded address.
 func (r *Reader) PendingInvitation(emailKey string) (workspace.Invitation, error) {
-	return one(r, scanInvitation, selectPendingInvitation, r.ws, emailKey)
+	return single(r, scanInvitation, selectPendingInvitation, r.ws, emailKey)
 }
 
 // PendingBy lists the pending invitations a member sent, by id.

@@ -40,12 +40,12 @@ const (
 
 // Member finds a member in any state.
 func (r *Reader) Member(id string) (workspace.Member, error) {
-	return one(r, scanMember, selectMember, r.ws, id)
+	return single(r, scanMember, selectMember, r.ws, id)
 }
 
 // MemberByEmail finds the member with a folded address who is not removed.
 func (r *Reader) MemberByEmail(key string) (workspace.Member, error) {
-	return one(r, scanMember, selectMemberByEmail, r.ws, key)
+	return single(r, scanMember, selectMemberByEmail, r.ws, key)
 }
 
 // Owners lists the active Owners by id.

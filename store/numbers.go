@@ -99,7 +99,7 @@ func (r *Reader) NumbersOwnedBySame(attr, key string) ([]workspace.Number, error
 }
 
 func (r *Reader) number(text string, args ...any) (workspace.Number, error) {
-	n, err := one(r, scanNumber, text, args...)
+	n, err := single(r, scanNumber, text, args...)
 	if err != nil {
 		return workspace.Number{}, err
 	}

@@ -76,7 +76,7 @@ func pageOf[T any](r *Reader, p *paged, order string, scan func(scanner, *T) err
 	if q.Where != "" {
 		return filteredPage(r, p, order, scan, q, offset)
 	}
-	counters, err := one(r, scanCounters, p.counters, r.ws, q.Connection)
+	counters, err := single(r, scanCounters, p.counters, r.ws, q.Connection)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -108,7 +108,7 @@ func filteredPage[T any](r *Reader, p *paged, order string, scan func(scanner, *
 		}
 		page = page[:min(len(page), q.Count)]
 	}
-	total, err := one(r, scanOne[int], p.count+where, args...)
+	total, err := single(r, scanOne[int], p.count+where, args...)
 	return total, page, err
 }
 

@@ -54,6 +54,8 @@ type Reader struct {
 	// failed is the first error a statement of this unit met. On PostgreSQL
 	// such a unit is lost; to be the same on both engines it is on SQLite too.
 	failed error
+	// pages is the store's memory of page keys; nil in a unit.
+	pages *pageMemory
 }
 
 // Tx is a Reader that also writes. Nothing else may touch the store while a

@@ -55,7 +55,11 @@ type Options struct {
 }
 
 // Store is an open database.
-type Store struct{ engine engine }
+type Store struct {
+	engine engine
+	// pages remembers where deep pages of listings begin.
+	pages pageMemory
+}
 
 // engine is SQLite or PostgreSQL.
 type engine interface {
@@ -70,6 +74,7 @@ type engine interface {
 type Handle struct {
 	engine engine
 	ws     string
+	pages  *pageMemory
 }
 
 // Open opens the database and checks that its schema is the binary's own.
@@ -96,7 +101,7 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 }
 
 // In binds the store to a workspace.
-func (s *Store) In(workspace string) *Handle { return &Handle{engine: s.engine, ws: workspace} }
+func (s *Store) In(workspace string) *Handle { return &Handle{engine: s.engine, ws: workspace, pages: &s.pages} }
 
 // Close waits for running units and closes the database. Units that come
 // later get ErrUnavailable.
@@ -126,7 +131,10 @@ func (h *Handle) Update(ctx context.Context, opt UnitOptions, unit Unit) error {
 
 // View runs reads on one consistent snapshot, which lives for this call only.
 func (h *Handle) View(ctx context.Context, fn func(r *Reader) error) error {
-	return h.engine.view(ctx, h.ws, false, fn)
+	return h.engine.view(ctx, h.ws, false, func(r *Reader) error {
+		r.pages = h.pages
+		return fn(r)
+	})
 }
 
 // runUnit runs the fence and the unit; a panic becomes an error, so that one

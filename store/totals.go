@@ -21,11 +21,11 @@ func scanTotals(s scanner, t *workspace.Totals) error {
 }
 
 // Totals reads the maintained counters.
-func (r *Reader) Totals() (workspace.Totals, error) { return one(r, scanTotals, selectTotals, r.ws) }
+func (r *Reader) Totals() (workspace.Totals, error) { return single(r, scanTotals, selectTotals, r.ws) }
 
 // CountTotals counts them anew, for checks.
 func (r *Reader) CountTotals() (workspace.Totals, error) {
-	return one(r, scanTotals, countTotals, r.ws, r.ws, r.ws, r.ws, r.ws)
+	return single(r, scanTotals, countTotals, r.ws, r.ws, r.ws, r.ws, r.ws)
 }
 
 // AddTotals moves the counters by a difference. The zero difference writes

@@ -139,6 +139,7 @@ CREATE INDEX identity_by_email ON identity (workspace_id, connection_id, email_k
 CREATE INDEX identity_by_member ON identity (workspace_id, member_id) WHERE member_id IS NOT NULL;
 CREATE INDEX identity_page ON identity (workspace_id, connection_id, created_at, identity_id) WHERE NOT deleted;
 CREATE INDEX identity_by_manager ON identity (workspace_id, manager_id) WHERE manager_id IS NOT NULL AND NOT deleted;
+CREATE INDEX identity_by_dn ON identity (workspace_id, connection_id, dn) WHERE dn IS NOT NULL AND NOT deleted;
 CREATE INDEX identity_gone ON identity (workspace_id, connection_id, external_id) WHERE deleted;
 
 CREATE TABLE identity_value (
