@@ -116,7 +116,7 @@ func fastCompare(ref Ref, text string, opt FilterOptions) (Filter, string, bool)
 		f, err := compare(ref, Eq, word, opt)
 		return f, rest, err == nil
 	}
-	if leaf.Type != TypeString || text == "" || text[0] != '"' || secret(leaf) {
+	if leaf.Type != TypeString || text == "" || text[0] != '"' || isSecret(leaf) {
 		return nil, "", false
 	}
 	text = text[1:]

@@ -262,7 +262,7 @@ func (b builder) operand(name string) (Ref, error) {
 	if ref.Sub == nil && ref.Attribute.Type == TypeComplex {
 		ref.Sub = findAttribute(ref.Attribute.Sub, "value")
 	}
-	if secret(ref.Attribute) || secret(ref.leaf()) {
+	if isSecret(ref.Attribute) || isSecret(ref.leaf()) {
 		return Ref{}, errInvalidFilter("", "%s cannot be filtered by", ref)
 	}
 	return ref, nil
@@ -271,7 +271,7 @@ func (b builder) operand(name string) (Ref, error) {
 // entryOperand resolves a name inside the brackets of list (LB07). Entries that
 // are not complex are called value.
 func entryOperand(list Ref, name string) (Ref, error) {
-	if sub := findAttribute(list.Attribute.Sub, name); sub != nil && !secret(sub) {
+	if sub := findAttribute(list.Attribute.Sub, name); sub != nil && !isSecret(sub) {
 		list.Sub = sub
 		return list, nil
 	}
@@ -281,8 +281,8 @@ func entryOperand(list Ref, name string) (Ref, error) {
 	return Ref{}, errInvalidFilter("LB07", "%s has no sub-attribute %q", list, name)
 }
 
-// secret attributes would let a filter guess what no answer shows.
-func secret(a *Attribute) bool {
+// isSecret: secret attributes would let a filter guess what no answer shows.
+func isSecret(a *Attribute) bool {
 	return a.Returned == ReturnedNever || a.Mutability == WriteOnly
 }
 
