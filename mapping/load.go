@@ -27,6 +27,7 @@ type compiler struct {
 	owner      string // of the file
 	ids        map[string]bool
 	live       bool // the row being read has force
+	rowTests   []rowTest
 }
 
 // groupID finds a directory group: by connection and id, or by connection
@@ -67,6 +68,9 @@ func load(text []byte, opt LoadOptions) (*Rules, error) {
 		return nil, joinProblems(c.problems)
 	}
 	c.compileFile(root)
+	if len(c.problems) == 0 {
+		c.runTests(root)
+	}
 	if err := joinProblems(c.problems); err != nil {
 		return nil, err
 	}
@@ -100,6 +104,7 @@ func (c *compiler) compileFile(root value) {
 	c.each(f, "pools", c.readPool)
 	c.always()
 	c.readSections(f)
+	f.get("tests") // read once the rules stand
 	f.done()
 	c.finish()
 }
@@ -548,6 +553,9 @@ func (c *compiler) readRow(f *fields, conditional bool) (r row, ok bool) {
 		}
 		if v, has := f.get("when"); has {
 			v.errorf("when: is not supported by this version; use if:")
+		}
+		if v, has := f.get("test"); has {
+			c.rowTests = append(c.rowTests, rowTest{row: r.id, cond: r.cond, at: v})
 		}
 	}
 	r.text = "always"

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	_ "embed" // for the example
 	"sync"
 	"time"
 
@@ -116,3 +117,10 @@ func (r *Rules) Pool(name string) (Pool, bool) {
 	p, ok := r.pools[name]
 	return p, ok
 }
+
+//go:embed example.yaml
+var example []byte
+
+// Example is the annotated example mapping, which loads as it stands with the
+// connections corp and okta.
+func Example() []byte { return append([]byte(nil), example...) }
