@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,6 +26,9 @@ var fastForms = []string{
 	`externalId eq "1" and emails[type eq "work"].value eq "a@acme.com"`,
 }
 
+// fastGroupForms are those of Groups.
+var fastGroupForms = []string{`displayName eq "Sales"`, `id eq "g1" and members eq "u1"`, `externalId Eq "0a21"`}
+
 // slowForms look alike, but are the general way's business.
 var slowForms = []string{
 	``, `userName`, `userName eq`, `userName eq `, `userName eq "`, `userName eq "a`, `userName eq "a" `, ` userName eq "a"`,
@@ -46,8 +50,10 @@ func TestFastFormsAreFast(t *testing.T) {
 			t.Errorf("%s is fast: %s", text, show(f))
 		}
 	}
-	if _, ok := parseFast(`displayName eq "Sales"`, testGroupType, FilterOptions{}); !ok {
-		t.Error("a Group's displayName is not fast")
+	for _, text := range fastGroupForms {
+		if _, ok := parseFast(text, testGroupType, FilterOptions{}); !ok {
+			t.Errorf("%s is not fast", text)
+		}
 	}
 	if _, ok := parseFast(`userName eq "x"`, testGroupType, FilterOptions{}); ok {
 		t.Error("an unknown attribute is fast")
@@ -76,13 +82,13 @@ func sameAsGeneral(t *testing.T, text string) {
 }
 
 func TestFastEqualsGeneral(t *testing.T) {
-	for _, text := range append(fastForms, slowForms...) {
+	for _, text := range slices.Concat(fastForms, fastGroupForms, slowForms) {
 		sameAsGeneral(t, text)
 	}
 }
 
 func FuzzFastFilter(f *testing.F) {
-	for _, text := range append(fastForms, slowForms...) {
+	for _, text := range slices.Concat(fastForms, fastGroupForms, slowForms) {
 		f.Add(text)
 	}
 	f.Fuzz(sameAsGeneral)

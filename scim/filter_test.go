@@ -84,6 +84,7 @@ func TestParseFilterTolerance(t *testing.T) {
 		{`(userName eq ann)`, `userName eq "ann"`, "TL11"},
 		{`externalId eq 007`, `externalId eq "007"`, "TL11"},
 		{`displayName eq Åse`, `displayName eq "Åse"~"åse"`, "TL11"},
+		{`email Co "u"`, `emails.value co "u"`, "TL12"},
 		{`urn:scim:schemas:core:1.0:userName pr`, `userName pr`, "TL13"},
 		{`urn:scim:schemas:extension:enterprise:1.0:department pr`, URNEnterpriseUser + `:department pr`, "TL13"},
 	}

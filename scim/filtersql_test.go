@@ -439,19 +439,20 @@ func TestSQLTablesFitTheSchemas(t *testing.T) {
 	}
 }
 
-// The store's own schema must have the tables and columns that are named here.
-func TestSQLTablesFitTheStore(t *testing.T) {
+// storeSchema opens an empty SQLite database with the store's own schema.
+func storeSchema(t *testing.T) *sqlx.DB {
+	t.Helper()
 	files, err := filepath.Glob("../store/migrations/*.sql")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no migrations: %v", err)
 	}
 	db := sqlx.MustOpen("sqlite", ":memory:")
 	db.SetMaxOpenConns(1)
-	defer func() {
+	t.Cleanup(func() {
 		if err := db.Close(); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -462,6 +463,12 @@ func TestSQLTablesFitTheStore(t *testing.T) {
 			t.Fatalf("%s: %v", file, err)
 		}
 	}
+	return db
+}
+
+// The store's own schema must have the tables and columns that are named here.
+func TestSQLTablesFitTheStore(t *testing.T) {
+	db := storeSchema(t)
 	for _, of := range []struct {
 		table *SQLTable
 		from  string
@@ -480,6 +487,66 @@ func TestSQLTablesFitTheStore(t *testing.T) {
 					t.Errorf("%s.%s: %v", name, sub, err)
 				}
 			}
+		}
+	}
+}
+
+// What identity providers match by must be answered by an index, once the
+// engine knows (PRAGMA optimize) that one connection has many people.
+func TestMatchingFiltersUseIndexes(t *testing.T) {
+	db := storeSchema(t)
+	for _, statement := range []string{
+		`ANALYZE`,
+		`INSERT INTO sqlite_stat1 VALUES ('identity', 'identity_page', '100000 100000 100000 1 1'), ('dirgroup', 'dirgroup_page', '5000 5000 5000 1 1'),
+			('identity', 'identity_by_email', '100000 100000 100000 1'), ('identity', 'identity_by_user', '100000 100000 100000 1'),
+			('identity', 'identity_by_external', '100000 100000 100000 1')`,
+		`ANALYZE sqlite_schema`,
+	} {
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tests := []struct {
+		text  string
+		rt    *ResourceType
+		table *SQLTable
+		from  string
+		index string
+	}{
+		{`userName eq "x"`, testUserType, &UserTable, "identity i", "identity_by_user (workspace_id=? AND connection_id=? AND user_key=?)"},
+		{`externalId eq "x"`, testUserType, &UserTable, "identity i", "identity_by_external (workspace_id=? AND connection_id=? AND external_id=?)"},
+		{`emails[type eq "work"].value eq "x"`, testUserType, &UserTable, "identity i", "identity_value_by_key (workspace_id=? AND attr=? AND value_key=?)"},
+		{`groups eq "x"`, testUserType, &UserTable, "identity i", "(workspace_id=? AND group_id=?"},
+		{`displayName eq "x"`, testGroupType, &GroupTable, "dirgroup g", "dirgroup_by_name (workspace_id=? AND connection_id=? AND display_key=?)"},
+		{`id eq "g" and members eq "u"`, testGroupType, &GroupTable, "dirgroup g", "(workspace_id=? AND group_id=?)"},
+	}
+	for _, tt := range tests {
+		f, err := ParseFilter(tt.text, tt.rt, FilterOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		where, args, err := CompileSQL(f, tt.table, "w1", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		alias := tt.from[len(tt.from)-1:]
+		query := "EXPLAIN QUERY PLAN SELECT 1 FROM " + tt.from + " WHERE " + alias + ".workspace_id = ? AND " + alias + ".connection_id = ? AND " + where
+		if tt.table == &UserTable {
+			query += " AND NOT i.deleted"
+		}
+		var steps []struct {
+			ID, Parent, Notused int
+			Detail              string
+		}
+		if err := db.Select(&steps, query, append([]any{"w1", "c1"}, args...)...); err != nil {
+			t.Fatal(err)
+		}
+		plan := ""
+		for _, step := range steps {
+			plan += step.Detail + "\n"
+		}
+		if !strings.Contains(plan, tt.index) || strings.Contains(plan, "SCAN") || strings.Contains(plan, "(workspace_id=? AND connection_id=?)") {
+			t.Errorf("%s, want %s:\n%s", tt.text, tt.index, plan)
 		}
 	}
 }
