@@ -389,9 +389,10 @@ func typed(ref Ref, l literal, opt FilterOptions) (Value, bool) {
 }
 
 // parseInstant reads an xsd:dateTime (RFC 7643 section 2.3.5) as Unix
-// microseconds. A date without zone is UTC.
+// microseconds. A date without zone is UTC, one without time is its midnight;
+// the decoder accepts both.
 func parseInstant(text string) (int64, bool) {
-	for _, layout := range [...]string{time.RFC3339, "2006-01-02T15:04:05"} {
+	for _, layout := range [...]string{time.RFC3339, "2006-01-02T15:04:05", time.DateOnly} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t.UnixMicro(), true
 		}

@@ -25,6 +25,7 @@ func TestParseFilter(t *testing.T) {
 		{"boolean", `active eq FALSE`, `active eq false`},
 		{"date", `meta.lastModified ge "2026-11-21T10:00:00.5+01:00"`, `meta.lastModified ge @1795251600500000`},
 		{"date without zone is UTC", `meta.created lt "1970-01-01T00:00:01"`, `meta.created lt @1000000`},
+		{"date without time is midnight", `meta.created ge "1970-01-02"`, `meta.created ge @86400000000`},
 		{"bare list is its value", `emails co "@acme.com"`, `emails.value co "@acme.com"`},
 		{"bare complex with value", URNEnterpriseUser + `:manager eq "M1"`, URNEnterpriseUser + `:manager.value eq "M1"`},
 		{"bare complex list pr", `emails pr`, `emails.value pr`},

@@ -3,6 +3,8 @@ package scim
 import (
 	"errors"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -185,4 +187,33 @@ func FuzzPath(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(checkPath)
+}
+
+// LB01: nothing but builder.parse may call the parser, whatever the text.
+func TestOnlyTheGuardLeadsToTheParser(t *testing.T) {
+	files, err := filepath.Glob("../*/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	deeper, err := filepath.Glob("../*/*/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := 0
+	for _, file := range append(files, deeper...) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(file, "_test.go") || !strings.Contains(string(text), `"github.com/scim2/filter-parser/`) {
+			continue
+		}
+		calls += strings.Count(string(text), "parser.Parse")
+		if filepath.ToSlash(file) != "../scim/filter.go" {
+			t.Errorf("%s imports the parser", file)
+		}
+	}
+	if calls != 1 {
+		t.Errorf("the parser is called in %d places, want 1", calls)
+	}
 }
