@@ -20,14 +20,15 @@ type EventRow struct {
 // A subject's sequence lives in its own row: two units that touch the same
 // subject are in order by its row lock, and those of others do not meet (OB1).
 const (
-	sqlNextMemberSeq = `UPDATE member SET seq = seq + 1
-		WHERE workspace_id = ? AND member_id = ? RETURNING seq`
-	sqlNextNumberSeq = `UPDATE number SET seq = seq + 1
-		WHERE workspace_id = ? AND number_id = ? RETURNING seq`
-	sqlNextGroupSeq = `UPDATE groups SET seq = seq + 1
-		WHERE workspace_id = ? AND group_id = ? RETURNING seq`
-	sqlNextConnectionSeq = `UPDATE connection SET seq = seq + 1
-		WHERE workspace_id = ? AND connection_id = ? RETURNING seq`
+	sqlMoveMemberSeq     = `UPDATE member SET seq = seq + 1 WHERE workspace_id = ? AND member_id = ?`
+	sqlMemberSeq         = `SELECT seq FROM member WHERE workspace_id = ? AND member_id = ?`
+	sqlMoveNumberSeq     = `UPDATE number SET seq = seq + 1 WHERE workspace_id = ? AND number_id = ?`
+	sqlNumberSeq         = `SELECT seq FROM number WHERE workspace_id = ? AND number_id = ?`
+	sqlMoveGroupSeq      = `UPDATE groups SET seq = seq + 1 WHERE workspace_id = ? AND group_id = ?`
+	sqlGroupSeq          = `SELECT seq FROM groups WHERE workspace_id = ? AND group_id = ?`
+	sqlMoveConnectionSeq = `UPDATE connection SET seq = seq + 1 WHERE workspace_id = ? AND connection_id = ?`
+	sqlConnectionSeq     = `SELECT seq FROM connection WHERE workspace_id = ? AND connection_id = ?`
+
 	sqlInsertEvent = `INSERT INTO event (workspace_id, subject_type, subject_id, seq, event_id, type, leaver,
 			leaf_index, at, body)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
@@ -40,21 +41,18 @@ const (
 // the subject's type is member, number, group, or connection. A subject that
 // is not there gives workspace.ErrNotFound.
 func (t *Tx) NextSeq(subjectType, subject string) (seq int64, err error) {
-	var text string
 	switch subjectType {
 	case "member":
-		text = sqlNextMemberSeq
+		return t.count(sqlMoveMemberSeq, sqlMemberSeq, t.ws, subject)
 	case "number":
-		text = sqlNextNumberSeq
+		return t.count(sqlMoveNumberSeq, sqlNumberSeq, t.ws, subject)
 	case "group":
-		text = sqlNextGroupSeq
+		return t.count(sqlMoveGroupSeq, sqlGroupSeq, t.ws, subject)
 	case "connection":
-		text = sqlNextConnectionSeq
+		return t.count(sqlMoveConnectionSeq, sqlConnectionSeq, t.ws, subject)
 	default:
 		return 0, fmt.Errorf("store: no outbox subject of type %q", subjectType)
 	}
-	err = t.row(text, t.ws, subject).Scan(&seq)
-	return seq, err
 }
 
 // InsertEvents writes outbox rows.

@@ -48,7 +48,8 @@ const (
 			expires_at = excluded.expires_at, decided_at = excluded.decided_at,
 			decided_by = excluded.decided_by, decided_why = excluded.decided_why,
 			observation = excluded.observation, changes = excluded.changes`
-	sqlNextRef = `UPDATE workspace SET ref_seq = ref_seq + 1 WHERE workspace_id = ? RETURNING ref_seq`
+	sqlMoveRef = `UPDATE workspace SET ref_seq = ref_seq + 1 WHERE workspace_id = ?`
+	sqlRef     = `SELECT ref_seq FROM workspace WHERE workspace_id = ?`
 )
 
 func scanHold(s scanner, h *HoldRow) error {
@@ -92,10 +93,7 @@ func (t *Tx) PutHold(h HoldRow) error {
 }
 
 // NextRef takes the next reference number of the workspace (H-115, D-118).
-func (t *Tx) NextRef() (n int64, err error) {
-	err = t.row(sqlNextRef, t.ws).Scan(&n)
-	return n, err
-}
+func (t *Tx) NextRef() (int64, error) { return t.count(sqlMoveRef, sqlRef, t.ws) }
 
 // RejectionRow remembers that a person rejected a change.
 type RejectionRow struct {

@@ -43,6 +43,7 @@ type liteStmt struct {
 
 // openLite opens a connection that keeps at most limit prepared statements.
 func openLite(dsn string, limit int, locking bool) (*liteConn, error) {
+	keepPages()
 	c, err := new(sqlite.Driver).Open(dsn)
 	if err != nil {
 		return nil, liteError(err)
