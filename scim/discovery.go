@@ -30,7 +30,7 @@ func DefaultCapabilities() Capabilities {
 	return Capabilities{Patch: true, ETag: true, Filter: true, IndexPaging: true, MaxResults: 1000, DefaultPageSize: 100}
 }
 
-type flag struct {
+type supported struct {
 	Supported bool `json:"supported"`
 }
 
@@ -79,12 +79,12 @@ func ServiceProviderConfig(base string, c Capabilities) ([]byte, error) {
 	config := struct {
 		Schemas        []string               `json:"schemas"`
 		Documentation  string                 `json:"documentationUri,omitempty"`
-		Patch          flag                   `json:"patch"`
+		Patch          supported              `json:"patch"`
 		Bulk           bulkFlag               `json:"bulk"`
 		Filter         filterFlag             `json:"filter"`
-		ChangePassword flag                   `json:"changePassword"`
-		Sort           flag                   `json:"sort"`
-		ETag           flag                   `json:"etag"`
+		ChangePassword supported              `json:"changePassword"`
+		Sort           supported              `json:"sort"`
+		ETag           supported              `json:"etag"`
 		Pagination     pagination             `json:"pagination"`
 		SecurityEvents *securityEvents        `json:"securityEvents,omitempty"`
 		Authentication []authenticationScheme `json:"authenticationSchemes"`
@@ -92,7 +92,7 @@ func ServiceProviderConfig(base string, c Capabilities) ([]byte, error) {
 	}{
 		Schemas:       []string{"urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"},
 		Documentation: c.DocumentationURL,
-		Patch:         flag{c.Patch}, ChangePassword: flag{c.ChangePassword}, Sort: flag{c.Sort}, ETag: flag{c.ETag},
+		Patch:         supported{c.Patch}, ChangePassword: supported{c.ChangePassword}, Sort: supported{c.Sort}, ETag: supported{c.ETag},
 		Bulk:       bulkFlag{c.Bulk, c.BulkOperations, c.BulkPayload},
 		Filter:     filterFlag{c.Filter, c.MaxResults},
 		Pagination: pagination{c.CursorPaging, c.IndexPaging, "index", c.DefaultPageSize, c.MaxResults, c.CursorSeconds},

@@ -107,55 +107,6 @@ func (w *patcher) withoutPath(op *Operation) error {
 	return nil
 }
 
-// locate resolves a path. Plain names go through the tables; only what has
-// brackets needs the guard and the parser. known is false for well-formed names
-// that the resource type does not have.
-func (w *patcher) locate(path string, byPath bool) (at place, known bool, err error) {
-	at.byPath = byPath
-	path = w.alias(path)
-	name, rest, filtered := strings.Cut(path, "[")
-	if !goodPathName(name) {
-		return at, false, errInvalidPath("GD01", "the path %q is malformed", shorten(path))
-	}
-	at.target, known = w.rt.find(name)
-	if known && at.attr != nil && !filtered {
-		w.spelling(at.String(), name)
-	}
-	if !filtered || !known {
-		return at, known, nil
-	}
-	if id, ok := memberByID(rest); ok && at.ext == nil && at.sub == nil && w.rt.isMembers(at.attr) {
-		at.filter = memberFilter(id)
-		return at, true, nil
-	}
-	if dot := strings.LastIndexByte(rest, ']'); dot >= 0 && at.attr != nil && strings.HasPrefix(rest[dot:], "].") && at.attr.sub(rest[dot+2:]) == nil && goodName(rest[dot+2:], true) {
-		return at, false, nil
-	}
-	parsed, err := ParsePath(path, w.rt, FilterOptions{
-		Lenient:     !w.profile.Strict,
-		OnTolerance: func(id string) { w.notes.add(id, name) },
-	})
-	if err != nil {
-		return at, false, err
-	}
-	at.sub, at.filter = parsed.Sub, parsed.Filter
-	return at, true, nil
-}
-
-// goodPathName admits what an attribute name with URN and sub-attribute may be
-// made of (GD01).
-func goodPathName(name string) bool {
-	const longest = 256
-	for _, c := range []byte(name) {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte("-_.:$/%+", c) >= 0:
-		default:
-			return false
-		}
-	}
-	return name != "" && len(name) <= longest
-}
-
 // at applies one operation at one place. A remove's value is raw too: some
 // clients name the entries to remove in it.
 func (w *patcher) at(kind OperationKind, at place, raw any, hasValue bool) error {

@@ -350,26 +350,46 @@ func TestPatchGroup(t *testing.T) {
 	}
 }
 
-// TestMemberPathTwin: the short way to members[value eq "ID"] says what guard
-// and parser say.
-func TestMemberPathTwin(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		id := rapid.StringMatching(`[ -~]{0,40}`).Draw(t, "id")
-		path := `members[value eq "` + id + `"]`
-		got, ok := memberByID(strings.TrimPrefix(path, "members["))
+// TestFastPathTwin: the short way to list[sub eq "x"] says what guard and
+// parser say.
+func TestFastPathTwin(t *testing.T) {
+	fast := 0
+	check := func(t interface{ Fatalf(string, ...any) }, path string, rt *ResourceType) {
+		name, rest, _ := strings.Cut(path, "[")
+		list, ok := rt.find(name)
 		if !ok {
 			return
 		}
-		parsed, err := ParsePath(path, testGroup, FilterOptions{})
+		sub, filter, ok := fastEntryPath(list, path, rest, FilterOptions{Lenient: true})
+		if !ok {
+			return
+		}
+		fast++
+		want, err := ParsePath(path, rt, FilterOptions{Lenient: true})
 		if err != nil {
 			t.Fatalf("%s: the parser refuses: %v", path, err)
 		}
-		want, _ := memberIDsOf(parsed.Filter)
-		short, _ := memberIDsOf(memberFilter(got))
-		if len(want) != 1 || want[0] != id || short[0] != id {
-			t.Fatalf("%s: short way %q, parser %q", path, short, want)
+		if sub != want.Sub || !cmp.Equal(filter, want.Filter) {
+			t.Fatalf("%s: short way %v %v, parser %v %v", path, sub, filter, want.Sub, want.Filter)
 		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		name := rapid.SampledFrom([]string{"emails", "Roles", "addresses", "name", "members", roll + ":sharedNumbers", "urn:x:y"}).Draw(t, "list")
+		sub := rapid.SampledFrom([]string{"type", "Value", "primary", "locality", "bogus"}).Draw(t, "operand")
+		op := rapid.SampledFrom([]string{" eq ", " Eq ", "  eq ", " co "}).Draw(t, "op")
+		value := rapid.OneOf(rapid.StringMatching(`"[ -~]{0,30}"`), rapid.SampledFrom([]string{"true", "1", `"True"`, `"å"`, "work"})).Draw(t, "value")
+		tail := rapid.SampledFrom([]string{"]", "].value", "].Type", "].bogus", "]x", " ]", "]."}).Draw(t, "tail")
+		check(t, name+"["+sub+op+value+tail, testUser)
+		check(t, name+"["+sub+op+value+tail, testGroup)
 	})
+	before := fast
+	for _, path := range []string{`emails[type eq "work"].value`, `phoneNumbers[type eq "mobile"].value`} {
+		check(t, path, testUser)
+	}
+	check(t, `members[value eq "0199f3a2-7c1e-7d60-9a53-2f6d0c1b8e44"]`, testGroup)
+	if before == 0 || fast != before+3 {
+		t.Errorf("the short way was taken %d times, then %d of 3", before, fast-before)
+	}
 }
 
 // TestPatchThousandMembers: GD03 admits Okta's and Entra's one remove each, and

@@ -1,38 +1,5 @@
 package scim
 
-import "strings"
-
-// memberByID reads the rest of the path members[value eq "ID"], which Okta and
-// Entra's flag send once per member: without the parser, whose answer is the
-// same. ok is false for every other form.
-func memberByID(rest string) (id string, ok bool) {
-	const head, tail = `value eq "`, `"]`
-	if !strings.HasPrefix(rest, head) || !strings.HasSuffix(rest, tail) || len(rest) <= len(head)+len(tail) {
-		return "", false
-	}
-	id = rest[len(head) : len(rest)-len(tail)]
-	for _, c := range []byte(id) {
-		if c < ' ' || c == '"' || c == '\\' || c > '~' {
-			return "", false
-		}
-	}
-	return id, len(id) <= 256
-}
-
-// memberFilter is the filter value eq "ID" over members.
-func memberFilter(id string) Filter {
-	return Compare{
-		Ref: Ref{Attribute: memberList, Sub: memberValue}, Op: Eq,
-		Value: Value{Type: TypeString, Text: id, Key: id},
-	}
-}
-
-// The rows that memberFilter names.
-var (
-	memberList  = NewGroupType(nil).members()
-	memberValue = memberList.sub("value")
-)
-
 // applyMembers folds one operation on the members of a Group.
 func (w *patcher) applyMembers(kind OperationKind, at place, raw any, hasValue bool) error {
 	if at.filter != nil {

@@ -1,0 +1,73 @@
+package scim
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestAttributes: missing is unknown, no values is stated empty (I14, MC1).
+func TestAttributes(t *testing.T) {
+	got := document(t, entraUser).Attributes(testUser)
+	want := map[string][]string{
+		"userName": {"u@acme.com"}, "email": {"u@acme.com"}, "active": {"true"}, "displayName": {"Uma Foss"},
+		"givenName": {"G"}, "familyName": {"F"}, "title": {"Engineer"}, "department": {"Sales"}, "employeeNumber": {"7"}, "manager": {"m1"},
+		"telephoneNumber": {"22 00 00 01"}, "mobile": {"+47 900 00 001"}, "city": {"Oslo"}, "country": {"NO"}, "office": {"Tower 1"},
+		"rollcall.role": {}, ent + ":department": {"Sales"}, ent + ":employeeNumber": {"7"}, ent + ":manager": {"m1"},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("attributes (-want +got):\n%s", d)
+	}
+}
+
+func TestAttributesOf(t *testing.T) {
+	tests := []struct {
+		name, doc string
+		want      map[string][]string // Nil values must be missing.
+	}{
+		{"never sent", `"title":"T"`, map[string][]string{"title": {"T"}, "displayName": nil, "department": nil, "telephoneNumber": nil, "rollcall.role": nil}},
+		{"stated empty", `"title":null,"name":null,"phoneNumbers":null,"addresses":null,"` + ent + `":{"department":null,"manager":null}`,
+			map[string][]string{"title": {}, "givenName": {}, "familyName": {}, "telephoneNumber": {}, "mobile": {}, "city": {}, "department": {}, "manager": {}, ent + ":manager": {}, "division": nil}},
+		{"part of a name", `"name":{"givenName":"G"}`, map[string][]string{"givenName": {"G"}, "familyName": nil}},
+		{"a mobile says nothing of the desk", `"phoneNumbers":[{"type":"mobile","value":"9"}]`, map[string][]string{"mobile": {"9"}, "telephoneNumber": nil}},
+		{"the primary work number", `"phoneNumbers":[{"type":"work","value":"1"},{"type":"Work","value":"2","primary":true}]`, map[string][]string{"telephoneNumber": {"2"}}},
+		{"inputs", `"` + roll + `":{"role":"Admin","sharedNumbers":["a","b"],"site":null}`,
+			map[string][]string{"rollcall.role": {"Admin"}, "rollcall.sharedNumbers": {"a", "b"}, "rollcall.site": {}, roll + ":role": {"Admin"}, "rollcall.numberPool": nil}},
+		{"alias of core roles", `"roles":[{"value":"sales"},{"value":"admin"}]`, map[string][]string{"rollcall.role": {"Admin"}}},
+		{"the extension is nearer than the alias", `"roles":[{"value":"admin"}],"` + roll + `":{"role":"Member"}`, map[string][]string{"rollcall.role": {"Member"}}},
+		{"the primary alias", `"roles":[{"value":"admin"},{"value":"member","primary":true}]`, map[string][]string{"rollcall.role": {"Member"}}},
+		{"roles emptied withdraw the wish", `"roles":null`, map[string][]string{"rollcall.role": {}}},
+		{"DA05 active absent", `"title":"T"`, map[string][]string{"active": {"true"}}},
+		{"inactive", `"active":false`, map[string][]string{"active": {"false"}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			doc := overlay(t, Document{"userName": "u@acme.com"}, tt.doc)
+			got := doc.Attributes(testUser)
+			for name, want := range tt.want {
+				values, stated := got[name]
+				if stated != (want != nil) || stated && !cmp.Equal(values, want) {
+					t.Errorf("%s = %v (stated %v), want %v", name, values, stated, want)
+				}
+			}
+		})
+	}
+}
+
+// TestEmail is the rule of scim.md section 1.
+func TestEmail(t *testing.T) {
+	tests := []struct{ doc, want string }{
+		{`"emails":[{"value":"a@acme.com"},{"value":"b@acme.com","primary":true},{"value":"c@acme.com","type":"work"}]`, "b@acme.com"},
+		{`"emails":[{"value":"a@acme.com"},{"value":"c@acme.com","type":"Work"}]`, "c@acme.com"},
+		{`"emails":[{"value":"a@acme.com"},{"value":"b@acme.com"}]`, "a@acme.com"},
+		{`"emails":[{"value":"no address","primary":true},{"value":"b@acme.com"}]`, "b@acme.com"},
+		{`"emails":null`, "u@acme.com"},
+		{`"userName":"u"`, ""}, {`"userName":"u@"`, ""}, {`"userName":"@acme.com"`, ""}, {`"userName":"a b@acme.com"`, ""}, {`"userName":"a@b@acme.com"`, ""},
+	}
+	for _, tt := range tests {
+		got, ok := overlay(t, Document{"userName": "u@acme.com"}, tt.doc).Email()
+		if got != tt.want || ok != (tt.want != "") {
+			t.Errorf("%s: got %q, want %q", tt.doc, got, tt.want)
+		}
+	}
+}
