@@ -14,6 +14,7 @@ type claim struct {
 	demoted string // whose exclusive access becomes shared
 	code    string // "" if the claim stands
 	reason  string
+	holder  string // who holds it exclusively, where that is the reason
 }
 
 // claim judges whether the person may have the row's access to a number, and
@@ -68,7 +69,7 @@ func (r *numberRun) settleTaken(x *numberRow, n workspace.Number, holder string)
 	case holder == "":
 		return claim{code: deniedTaken, reason: n.E164 + " is shared by others"}
 	default:
-		return claim{code: deniedTaken, reason: fmt.Sprintf("%s is exclusive to %s", n.E164, holder)}
+		return claim{code: deniedTaken, holder: holder, reason: fmt.Sprintf("%s is exclusive to %s", n.E164, holder)}
 	}
 }
 

@@ -191,9 +191,9 @@ func (c *compiler) compileAttr(f *fields) cond {
 	nameV, _ := f.get("attr")
 	n, ok := c.attrRef(nameV)
 	var op string
+	f.known = append(f.known, attrOperators...)
 	for _, o := range attrOperators {
 		if !f.has(o) {
-			f.known = append(f.known, o)
 			continue
 		}
 		if op != "" {

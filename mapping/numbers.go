@@ -147,7 +147,7 @@ func (r *numberRun) add(x *numberRow, n workspace.Number, c claim, want WantNumb
 
 // deny puts a refused number into the want.
 func (r *numberRun) deny(n string, c claim, want WantNumber) {
-	want.E164, want.Denied, want.DeniedCode = n, c.reason, c.code
+	want.E164, want.Denied, want.DeniedCode, want.Holder = n, c.reason, c.code, c.holder
 	r.w.Numbers = append(r.w.Numbers, want)
 }
 

@@ -330,7 +330,7 @@ func (s *search) refuse(st *strategy, id, e164 string, c claim) {
 	}
 	want := s.x.base("attribute", s.shown(st.attr, e164))
 	want.Number, want.E164, want.Direct = id, e164, st.direct
-	want.Denied, want.DeniedCode = c.reason, c.code
+	want.Denied, want.DeniedCode, want.Holder = c.reason, c.code, c.holder
 	s.refused = &want
 }
 

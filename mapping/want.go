@@ -174,7 +174,10 @@ type WantNumber struct {
 	// invalid, porting.
 	Denied     string
 	DeniedCode string
-	Tried      []Attempt
+	// Holder is the member whose exclusive access stands against a number
+	// that is denied as taken, "" if nobody's does.
+	Holder string
+	Tried  []Attempt
 }
 
 // WantOwn is ownership of a number that a person's own attribute asks for.
