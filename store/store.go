@@ -101,7 +101,9 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 }
 
 // In binds the store to a workspace.
-func (s *Store) In(workspace string) *Handle { return &Handle{engine: s.engine, ws: workspace, pages: &s.pages} }
+func (s *Store) In(workspace string) *Handle {
+	return &Handle{engine: s.engine, ws: workspace, pages: &s.pages}
+}
 
 // Close waits for running units and closes the database. Units that come
 // later get ErrUnavailable.
