@@ -3,6 +3,7 @@ package scim
 import (
 	"cmp"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/rollcall-sync/rollcall/internal/fold"
@@ -26,7 +27,6 @@ func MatchEntry(f Filter, entry any) bool {
 // which the attribute has no value.
 type scope interface {
 	values(ref Ref) []any
-	entries(ref Ref) []any
 }
 
 func match(f Filter, in scope) bool {
@@ -63,11 +63,9 @@ func match(f Filter, in scope) bool {
 		}
 		return f.Op == Ne && len(values) == 0
 	case ValuePath:
-		for _, entry := range in.entries(f.Ref) {
-			if match(f.Filter, entryScope{entry}) {
-				return true
-			}
-		}
+		// Value paths do not nest, so the scope is a document.
+		doc, ok := in.(documentScope)
+		return ok && slices.ContainsFunc(doc.entries(f.Ref), func(entry any) bool { return MatchEntry(f.Filter, entry) })
 	}
 	return false
 }
@@ -110,8 +108,6 @@ func (s documentScope) values(ref Ref) []any {
 
 // entryScope resolves against one entry of a list.
 type entryScope struct{ entry any }
-
-func (s entryScope) entries(Ref) []any { return []any{s.entry} }
 
 func (s entryScope) values(ref Ref) []any {
 	if ref.Sub == nil {
