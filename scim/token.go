@@ -9,10 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"regexp"
 	"strings"
-
-	"github.com/rollcall-sync/rollcall/internal/secret"
 )
 
 // ErrToken is what is said of every text that is no token of ours. It never
@@ -29,11 +28,22 @@ const tokenLength = len("rcs_") + 8 + 1 + 52 + 1 + 8
 var tokenAlphabet = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 // Token is a bearer token of a connection: rcs_<id>_<secret>_<crc>. The id
-// finds its row and may be shown, the whole text is the secret. The zero Token
-// is none.
+// finds its row and may be shown, the whole text is the secret: no printer and
+// no encoder shows it. The zero Token is none.
 type Token struct {
-	ID   string       // 8 characters of lower-case base32
-	Text secret.Value // the whole token, as the client sends it
+	ID   string // 8 characters of lower-case base32
+	text string
+}
+
+// Reveal returns the whole token, as the client sends it. Do not keep it.
+func (t Token) Reveal() string { return t.text }
+
+// Format writes the id alone, whatever the verb.
+func (t Token) Format(f fmt.State, _ rune) {
+	// fmt keeps no write error; a printer that stops early shows less.
+	if _, err := io.WriteString(f, "rcs_"+t.ID+"_***"); err != nil {
+		return
+	}
 }
 
 // NewToken makes a token with 32 random bytes as its secret.
@@ -44,7 +54,7 @@ func NewToken() (Token, error) {
 	}
 	id := tokenAlphabet.EncodeToString(random[:5])
 	body := "rcs_" + id + "_" + tokenAlphabet.EncodeToString(random[5:])
-	return Token{ID: id, Text: secret.New(body + "_" + tokenChecksum(body))}, nil
+	return Token{ID: id, text: body + "_" + tokenChecksum(body)}, nil
 }
 
 // ParseToken reads the text of a bearer token. A wrong form or checksum is
@@ -57,7 +67,7 @@ func ParseToken(text string) (Token, error) {
 	if parts == nil || tokenChecksum(text[:strings.LastIndexByte(text, '_')]) != parts[2] {
 		return Token{}, ErrToken
 	}
-	return Token{ID: parts[1], Text: secret.New(text)}, nil
+	return Token{ID: parts[1], text: text}, nil
 }
 
 // tokenChecksum is CRC-32 (IEEE) in eight hex digits: it finds slips of the
@@ -69,7 +79,7 @@ func tokenChecksum(body string) string {
 // Hash is what the store keeps: SHA-256 of the whole token in hex. The secret
 // has 256 random bits, so no salt and no slow hash is needed.
 func (t Token) Hash() string {
-	sum := sha256.Sum256([]byte(t.Text.Reveal()))
+	sum := sha256.Sum256([]byte(t.text))
 	return hex.EncodeToString(sum[:])
 }
 
