@@ -105,6 +105,14 @@ func (r *reader) alias(name string) string {
 
 // state takes one key of the body into the document.
 func (r *reader) state(d *Decoded, name string, raw any) error {
+	if o, ok := raw.(object); ok && sameName(name, r.rt.Core.ID) && r.tolerate(TL08, r.rt.Core.ID) {
+		for i := range o {
+			if err := r.state(d, o[i].name, o[i].value); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	t, ok := r.rt.find(r.alias(name))
 	if !ok {
 		return r.unknown(name)

@@ -87,6 +87,7 @@ func TestDecodeUser(t *testing.T) {
 			notes: map[string]int{"TL07": 4}, want: `{"urn:ietf:params:scim:schemas:extension:rollcall:2.0:User":{"role":"Admin"},"userName":"u@acme.com"}`},
 		{name: "TL08 dotted and URN keys", profile: "entra", body: `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"u@acme.com","name.givenName":"G","name.familyName":"F","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department":"D","urn:ietf:params:scim:schemas:core:2.0:User:title":"T"}`,
 			notes: map[string]int{"TL08": 4}, want: `{"name":{"familyName":"F","givenName":"G"},"title":"T",` + urn + `:{"department":"D"},"userName":"u@acme.com"}`},
+		{name: "TL08 object under the core URN", profile: "entra", body: `{"urn:ietf:params:scim:schemas:core:2.0:User":{"userName":"u@acme.com"}}`, notes: map[string]int{"TL08": 1}, want: `{"userName":"u@acme.com"}`},
 		{name: "TL10 empty text clears", profile: "entra", body: `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"u@acme.com","title":"","emails":"","phoneNumbers":[{"type":"work","value":""}],"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":"","department":null}}`,
 			notes: map[string]int{"TL10": 4}, want: `{"emails":null,"phoneNumbers":null,"title":null,` + urn + `:{"department":null,"manager":null},"userName":"u@acme.com"}`},
 		{name: "TL12 unknown attributes", profile: "entra", body: `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"u@acme.com","costCentre":"4","urn:x:y:z":{"a":1}}`,

@@ -3,6 +3,7 @@ package scim
 import (
 	"encoding/json"
 	"strings"
+	"sync"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -31,6 +32,10 @@ type jsonScanner struct {
 	text  string
 	pos   int
 	depth int
+	// What open objects and lists hold so far; each copies its part out at its
+	// end, so that a document costs one allocation per object and list.
+	members []member
+	values  []any
 }
 
 // parseJSON reads exactly one document (GD06, LB10): depth 32, text 8 KiB,
@@ -40,7 +45,9 @@ func parseJSON(body []byte) (any, error) {
 	if !utf8.Valid(body) {
 		return nil, errInvalidSyntax("GD06", "the body is not valid UTF-8")
 	}
-	s := jsonScanner{text: string(body)}
+	s, _ := scanners.Get().(*jsonScanner)
+	s.text = string(body)
+	defer s.release()
 	s.space()
 	if s.pos == len(s.text) {
 		return nil, errInvalidSyntax("GD06", "the body is empty; a JSON document is expected")
@@ -54,6 +61,25 @@ func parseJSON(body []byte) (any, error) {
 		return nil, errInvalidSyntax("GD06", "there is text after the JSON document, at byte %d", s.pos)
 	}
 	return v, nil
+}
+
+// scanners keeps the stacks of scanners between requests.
+var scanners = sync.Pool{New: func() any {
+	return &jsonScanner{members: make([]member, 0, 64), values: make([]any, 0, 64)}
+}}
+
+// release forgets the document and returns the scanner. Stacks that a large
+// document has grown are left to the collector.
+func (s *jsonScanner) release() {
+	const largest = 1024
+	members, values := s.members[:cap(s.members)], s.values[:cap(s.values)]
+	if len(members) > largest || len(values) > largest {
+		return
+	}
+	clear(members)
+	clear(values)
+	*s = jsonScanner{members: members[:0], values: values[:0]}
+	scanners.Put(s)
 }
 
 // malformed is the error for text that is no JSON.
@@ -125,11 +151,11 @@ func (s *jsonScanner) word(w string) error {
 
 // object reads what follows an opening brace.
 func (s *jsonScanner) object() (any, error) {
-	members := make(object, 0, 4)
+	start := len(s.members)
 	var keys map[string]struct{} // Only for large objects.
 	s.space()
 	if s.skip('}') {
-		return members, nil
+		return object{}, nil
 	}
 	for {
 		s.space()
@@ -140,7 +166,7 @@ func (s *jsonScanner) object() (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if keys, err = members.admit(keys, name); err != nil {
+		if keys, err = object(s.members[start:]).admit(keys, name); err != nil {
 			return nil, err
 		}
 		s.space()
@@ -152,10 +178,13 @@ func (s *jsonScanner) object() (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		members = append(members, member{name, v})
+		s.members = append(s.members, member{name, v})
 		s.space()
 		if s.skip('}') {
-			return members, nil
+			o := make(object, len(s.members)-start)
+			copy(o, s.members[start:])
+			s.members = s.members[:start]
+			return o, nil
 		}
 		if !s.skip(',') {
 			return nil, s.malformed()
@@ -194,10 +223,10 @@ func (o object) admit(keys map[string]struct{}, name string) (map[string]struct{
 
 // list reads what follows an opening bracket.
 func (s *jsonScanner) list() (any, error) {
-	values := []any{}
+	start := len(s.values)
 	s.space()
 	if s.skip(']') {
-		return values, nil
+		return []any{}, nil
 	}
 	for {
 		s.space()
@@ -205,10 +234,13 @@ func (s *jsonScanner) list() (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		values = append(values, v)
+		s.values = append(s.values, v)
 		s.space()
 		if s.skip(']') {
-			return values, nil
+			list := make([]any, len(s.values)-start)
+			copy(list, s.values[start:])
+			s.values = s.values[:start]
+			return list, nil
 		}
 		if !s.skip(',') {
 			return nil, s.malformed()

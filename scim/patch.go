@@ -87,6 +87,12 @@ func (w *patcher) withoutPath(op *Operation) error {
 		if sameName(name, schemasAttribute.Name) {
 			continue // Part of every object that a client has read.
 		}
+		if _, ok := o[i].value.(object); ok && sameName(name, w.rt.Core.ID) && w.tolerate(TL08, w.rt.Core.ID) {
+			if err := w.withoutPath(&Operation{Kind: op.Kind, value: o[i].value, hasValue: true}); err != nil {
+				return err
+			}
+			continue
+		}
 		at, known, err := w.locate(name, false)
 		if err != nil {
 			return err

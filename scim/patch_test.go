@@ -106,6 +106,8 @@ func TestPatch(t *testing.T) {
 		{name: "sub-attribute after the whole was emptied", before: `"name":null`, ops: `{"op":"add","path":"name.givenName","value":"G"}`,
 			want: `"name":{"familyName":null,"formatted":null,"givenName":"G","honorificPrefix":null,"honorificSuffix":null,"middleName":null}`},
 		{name: "TL08 whole URN as path", before: `"` + ent + `":{"division":"D"}`, ops: `{"op":"add","path":"` + ent + `","value":{"department":"X"}}`, want: `"` + ent + `":{"department":"X","division":"D"}`, notes: "TL08", strict: "invalidPath"},
+		{name: "object under the core URN", ops: `{"op":"add","value":{"urn:ietf:params:scim:schemas:core:2.0:User":{"title":"T"}}}`, want: `"title":"T"`, notes: "TL08", strict: "invalidSyntax"},
+		{name: "core URN as path", ops: `{"op":"add","path":"urn:ietf:params:scim:schemas:core:2.0:User","value":{"title":"T"}}`, want: `"title":"T"`, notes: "TL08", strict: "invalidPath"},
 		{name: "object under the URN", ops: `{"op":"add","value":{"` + ent + `":{"department":"X","manager":{"value":"m"}}}}`, want: `"` + ent + `":{"department":"X","manager":{"value":"m"}}`},
 		{name: "TL07 readOnly in an object", ops: `{"op":"replace","value":{"id":"x","groups":[],"meta":{},"schemas":[],"title":"T"}}`, want: `"title":"T"`, notes: "TL07"},
 		{name: "TL12 unknown in an object", ops: `{"op":"replace","value":{"costCentre":"4","title":"T"}}`, want: `"title":"T"`, notes: "TL12", strict: "invalidSyntax"},
