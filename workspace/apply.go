@@ -246,15 +246,20 @@ func (v *View) applyInvitation(c *Change) {
 	put(&v.Invitations, i.ID, &i)
 }
 
-// shallow returns a view that may be applied to without touching v: Apply
-// never writes through pointers, so the maps alone are copied.
-func (v *View) shallow() *View {
+// shallow returns a view that may be applied to without touching v. Apply
+// never writes through pointers, so copies of the maps that it writes to are
+// enough; the others are shared.
+func (v *View) shallow(members, numbers, others bool) *View {
 	c := *v
-	c.Members = maps.Clone(v.Members)
-	c.Numbers = maps.Clone(v.Numbers)
-	c.Groups = maps.Clone(v.Groups)
-	c.Invitations = maps.Clone(v.Invitations)
-	c.Domains = maps.Clone(v.Domains)
+	if members {
+		c.Members = maps.Clone(v.Members)
+	}
+	if numbers {
+		c.Numbers = maps.Clone(v.Numbers)
+	}
+	if others {
+		c.Groups, c.Invitations, c.Domains = maps.Clone(v.Groups), maps.Clone(v.Invitations), maps.Clone(v.Domains)
+	}
 	return &c
 }
 

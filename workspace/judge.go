@@ -349,6 +349,9 @@ func (j *judge) invites(c *Change, a authority, role Role, numbers []string, d *
 	row := MemberInvite
 	if j.policy.can(a.role, MemberInvite) {
 		row = grantRow(role)
+		if row == OwnerChange && !j.policy.can(a.role, MemberRoles) {
+			row = MemberRoles
+		}
 	}
 	if row != "" && (!j.policy.can(a.role, row) || row == OwnerChange && !a.person) {
 		return j.inviteRefused(c, a, row, role, d)

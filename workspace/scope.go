@@ -1,6 +1,9 @@
 package workspace
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // The scope rules stand beside the rows of the matrix (domain section 1): a
 // Decision's Rule names the one that spoke.
@@ -144,4 +147,28 @@ func raisedRole(c *Change, now *Member) Role {
 		return to
 	}
 	return RoleNone
+}
+
+// PolicyKey is a key of the customer's policy with the rule that a decision
+// made by it shows.
+type PolicyKey struct {
+	Key, Rule, Text string
+}
+
+// PolicyKeys returns the policy's keys for the documents.
+func PolicyKeys() []PolicyKey {
+	return []PolicyKey{
+		{"policy.clear", RulePolicyClear, "Takes single ticks of the matrix away."},
+		{"policy.approve", RuleApprove, "These operations wait for a second person: " + strings.Join(operations, ", ") + ". Absent: role raises asked by a connection wait. Empty: nothing waits for approval."},
+		{"policy.limits.administrators", RuleLimits, "At most so many active Owners and Admins after a plan."},
+		{"policy.limits.role_raises_per_run", RuleLimits, "More raises in one run wait, all of them."},
+		{"policy.limits.seats", "I11", "At most so many seats after a plan."},
+		{"policy.limits.numbers", "I11", "At most so many numbers after a plan."},
+		{"policy.limits.spend_per_month", "I11", "At most so many dollars a month after a plan. Numbers are bought only if this is set (`P.limits`)."},
+		{"policy.protect", RuleProtect, "No sync lowers these people or takes their groups or numbers; an explicit \"no\" still ends access."},
+		{"policy.break_glass", RuleBreakGlass, "No source touches these Owners."},
+		{"policy.freeze", RuleFreeze, "In these windows what gives access waits; what takes it never does."},
+		{"policy.second_approver", RuleSecond, "Two people approve, one of them an Owner."},
+		{"policy.numbers.view_beside_exclusive", "I4", "Lets view-only access stand beside exclusive access."},
+	}
 }

@@ -249,6 +249,12 @@ func (t *trial) waitsFor(id string, old *Number) *Decision {
 // settleAddresses is I6: of several members with one address the last to
 // take it gives way.
 func (t *trial) settleAddresses(after *View) int {
+	if len(t.ds) == 1 && t.free(&t.ds[0].Change) {
+		return 0
+	}
+	if after == nil {
+		after = t.after()
+	}
 	taken := make(map[string]int)
 	for _, i := range t.order {
 		if m, ok := t.ds[i].Change.After.(Member); ok && t.ds[i].Verdict == Allow {
@@ -292,6 +298,21 @@ func (t *trial) settleAddresses(after *View) int {
 	return withdrawn
 }
 
+// free reports whether no member of the view has the address that the only
+// change of a plan asks for.
+func (t *trial) free(c *Change) bool {
+	m, ok := c.After.(Member)
+	if !ok || m.EmailKey == "" {
+		return true
+	}
+	for id, x := range t.view.Members {
+		if x.EmailKey == m.EmailKey && id != m.ID && x.State != StateRemoved {
+			return false
+		}
+	}
+	return true
+}
+
 // settleEach judges what a change must find on the state after the plan: a
 // grant goes to somebody who is there (I3) and has a source (I8).
 func (t *trial) settleEach(after *View) int {
@@ -311,7 +332,7 @@ func (t *trial) settleEach(after *View) int {
 				withdrawn++
 			}
 		case NumberAssign, NumberAccess, NumberOwner, GroupJoin:
-			if c.Direction() != Expansion {
+			if after == nil || c.Direction() != Expansion {
 				continue
 			}
 			id := ""

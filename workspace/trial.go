@@ -20,9 +20,17 @@ type trial struct {
 // scope says which invariants a plan can break at all: the others are not
 // computed.
 type scope struct {
-	owners, addresses, totals bool
-	caps                      bool
-	numbers                   []string // sorted ids
+	owners, addresses, totals, caps, grants bool
+	numbers                                 []string // sorted ids
+
+	// The maps of the view that the plan writes to: the others are shared
+	// with the copy.
+	writesMembers, writesNumbers, writesOthers bool
+}
+
+// blind reports whether nothing needs the state after the plan.
+func (s *scope) blind() bool {
+	return !s.owners && !s.totals && !s.caps && !s.grants && len(s.numbers) == 0
 }
 
 func (t *trial) run() {
@@ -31,7 +39,10 @@ func (t *trial) run() {
 	t.limitRaises()
 	t.spread()
 	for {
-		after := t.after()
+		var after *View
+		if !t.scope.blind() {
+			after = t.after()
+		}
 		if t.settle(after) == 0 {
 			break
 		}
@@ -43,6 +54,9 @@ func (t *trial) run() {
 		}
 	}
 }
+
+// onlyChange is the order of a plan of one change; it is never written to.
+var onlyChange = []int{0}
 
 // stage orders kinds so that what a change needs comes before it.
 func stage(c *Change) int {
@@ -67,12 +81,13 @@ func stage(c *Change) int {
 // arrange makes the canonical order. Ids that the engine makes anew for each
 // run are compared last.
 func (t *trial) arrange() {
+	if len(t.ds) == 1 {
+		t.order = onlyChange
+		return
+	}
 	t.order = make([]int, len(t.ds))
 	for i := range t.order {
 		t.order[i] = i
-	}
-	if len(t.ds) == 1 {
-		return
 	}
 	t.created, t.leavers = make(map[string]int), make(map[string]int)
 	for i := range t.ds {
@@ -154,34 +169,50 @@ func (t *trial) personKey(c *Change) (isNew bool, key string) {
 // survey finds what the plan can break.
 func (t *trial) survey() {
 	s := &t.scope
+	l := &t.policy.Limits
+	limited := l.Seats.on || l.Numbers.on || l.Administrators.on || l.SpendPerMonth.on
 	for i := range t.ds {
 		c := &t.ds[i].Change
 		if t.ds[i].Verdict != Allow {
 			continue
 		}
-		if c.Cause.Cap > 0 {
-			s.caps = true
-		}
+		s.caps = s.caps || c.Cause.Cap > 0
 		switch c.Kind {
 		case MemberCreate, MemberReactivate:
-			s.addresses, s.totals = true, true
+			s.addresses, s.writesMembers = true, true
+			s.totals = s.totals || limited
 			s.owners = s.owners || t.concernsOwner(c)
 			if c.Kind == MemberReactivate {
 				s.numbers = append(s.numbers, t.numbersOf(c.Subject.ID)...)
 			}
 		case MemberUpdate:
 			s.addresses = s.addresses || changesAddress(c)
+			s.writesMembers = true
 		case MemberRole, MemberDeactivate, MemberRemove:
-			s.totals = true
+			s.writesMembers = true
+			s.totals = s.totals || limited && c.Direction() == Expansion
 			s.owners = s.owners || t.concernsOwner(c)
 		case OwnerTransfer:
-			s.owners, s.totals = true, true
-		case NumberCreate, NumberBuy:
-			s.totals = true
+			s.owners, s.writesMembers = true, true
+			s.totals = s.totals || limited
+		case MemberContain, MemberRelease, MemberSessions, MemberLink:
+			s.writesMembers = true
+		case NumberCreate, NumberBuy, NumberUpdate:
+			s.totals = s.totals || limited
+			s.writesNumbers = true
 			s.numbers = append(s.numbers, numberID(c))
-		case NumberUpdate, NumberAssign, NumberUnassign, NumberAccess, NumberOwner, NumberRing:
-			s.totals = s.totals || c.Kind == NumberUpdate
+		case NumberAssign, NumberUnassign, NumberAccess, NumberOwner, NumberRing:
+			s.grants = s.grants || c.Direction() == Expansion
+			s.writesNumbers = true
 			s.numbers = append(s.numbers, numberID(c))
+		case NumberReserve, NumberReleased:
+			s.writesNumbers = true
+		case GroupDelete:
+			s.writesNumbers, s.writesOthers = true, true
+		case GroupJoin:
+			s.grants, s.writesOthers = true, true
+		default:
+			s.writesOthers = true
 		}
 	}
 	if len(s.numbers) > 1 {
@@ -215,7 +246,7 @@ func (t *trial) numbersOf(member string) []string {
 
 // after applies what is still allowed to a copy of the view.
 func (t *trial) after() *View {
-	v := t.view.shallow()
+	v := t.view.shallow(t.scope.writesMembers, t.scope.writesNumbers, t.scope.writesOthers)
 	for _, i := range t.order {
 		if t.ds[i].Verdict == Allow {
 			v.apply(&t.ds[i].Change)
