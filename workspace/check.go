@@ -34,7 +34,7 @@ func Check(p Proposal) []Decision {
 	for i := range p.Changes {
 		j.one(&p.Changes[i], &ds[i])
 	}
-	if len(ds) == 1 && ds[0].Verdict != Allow {
+	if len(ds) == 1 && ds[0].Verdict == Deny {
 		return ds
 	}
 	t := trial{judge: &j, ds: ds}

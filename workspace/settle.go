@@ -53,6 +53,9 @@ func (t *trial) settle(after *View) int {
 		n += t.settleAddresses(after)
 	}
 	n += t.settleEach(after)
+	if t.held {
+		return n // what waits already waits for room too
+	}
 	if t.scope.totals {
 		n += t.settleLimits(after)
 	}
@@ -62,11 +65,12 @@ func (t *trial) settle(after *View) int {
 	return n
 }
 
-// standing collects the allowed changes that match, in canonical order.
+// standing collects the changes that may be withdrawn and match, in canonical
+// order.
 func (t *trial) standing(match func(c *Change) bool) []int {
 	var out []int
 	for _, i := range t.order {
-		if t.ds[i].Verdict == Allow && match(&t.ds[i].Change) {
+		if t.candidate(&t.ds[i]) && match(&t.ds[i].Change) {
 			out = append(out, i)
 		}
 	}
@@ -203,7 +207,7 @@ func (t *trial) withdrawUser(after *View, n, old *Number) bool {
 	}
 	verdict := Deny
 	remedy := "Choose another number, or let it be shared (`taken: share`)."
-	if w := t.waitsFor(n.ID, old); w != nil {
+	if w := t.waitsFor(n.ID, old); w != nil && !t.held {
 		// Somebody is to leave the number, but that waits: so does this.
 		verdict = Hold
 		remedy = w.Remedy
@@ -257,7 +261,7 @@ func (t *trial) settleAddresses(after *View) int {
 	}
 	taken := make(map[string]int)
 	for _, i := range t.order {
-		if m, ok := t.ds[i].Change.After.(Member); ok && t.ds[i].Verdict == Allow {
+		if m, ok := t.ds[i].Change.After.(Member); ok && t.candidate(&t.ds[i]) {
 			taken[m.EmailKey] = 0
 		}
 	}
@@ -278,7 +282,7 @@ func (t *trial) settleAddresses(after *View) int {
 		d := &t.ds[i]
 		c := &d.Change
 		m, ok := c.After.(Member)
-		if !ok || d.Verdict != Allow || m.EmailKey == "" || taken[m.EmailKey] < 2 || taken[m.EmailKey] <= before[m.EmailKey] {
+		if !ok || !t.candidate(d) || m.EmailKey == "" || taken[m.EmailKey] < 2 || taken[m.EmailKey] <= before[m.EmailKey] {
 			continue
 		}
 		switch c.Kind {
@@ -319,7 +323,7 @@ func (t *trial) settleEach(after *View) int {
 	withdrawn := 0
 	for _, i := range t.order {
 		d := &t.ds[i]
-		if d.Verdict != Allow {
+		if !t.candidate(d) {
 			continue
 		}
 		c := &d.Change
@@ -414,7 +418,7 @@ func (t *trial) settleRowCaps(after *View) int {
 	for _, first := range t.order {
 		c := &t.ds[first].Change
 		rule, limit, role := c.Cause.Rule, c.Cause.Cap, raisedRole(c, t.now(c))
-		if limit == 0 || role == RoleNone || seen[rule] || t.ds[first].Verdict != Allow {
+		if limit == 0 || role == RoleNone || seen[rule] || !t.candidate(&t.ds[first]) {
 			continue
 		}
 		seen[rule] = true

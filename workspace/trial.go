@@ -15,6 +15,7 @@ type trial struct {
 	created map[string]int // id of what the plan makes -> the change that makes it
 	leavers map[string]int // member -> the change that ends their access
 	scope   scope
+	held    bool // the second round: what waits is tried too
 }
 
 // scope says which invariants a plan can break at all: the others are not
@@ -33,20 +34,17 @@ func (s *scope) blind() bool {
 	return !s.owners && !s.totals && !s.caps && !s.grants && len(s.numbers) == 0
 }
 
+// run settles the allowed changes first, then asks of those that wait
+// whether they could ever pass beside them: a change that an invariant
+// forbids is denied and not held, deny being the stricter verdict.
 func (t *trial) run() {
 	t.arrange()
-	t.survey()
 	t.limitRaises()
 	t.spread()
-	for {
-		var after *View
-		if !t.scope.blind() {
-			after = t.after()
-		}
-		if t.settle(after) == 0 {
-			break
-		}
-		t.spread()
+	t.settleAll()
+	if slices.ContainsFunc(t.ds, func(d Decision) bool { return d.Verdict == Hold }) {
+		t.held = true
+		t.settleAll()
 	}
 	for i := range t.ds {
 		if d := &t.ds[i]; d.Invariants == nil && d.Verdict == Allow {
@@ -54,6 +52,31 @@ func (t *trial) run() {
 		}
 	}
 }
+
+func (t *trial) settleAll() {
+	t.survey()
+	for {
+		var after *View
+		if !t.scope.blind() {
+			after = t.after()
+		}
+		if t.settle(after) == 0 {
+			return
+		}
+		t.spread()
+	}
+}
+
+// candidate reports whether a decision may be withdrawn now.
+func (t *trial) candidate(d *Decision) bool {
+	if t.held {
+		return d.Verdict == Hold
+	}
+	return d.Verdict == Allow
+}
+
+// tried reports whether a decision's change belongs to the state after.
+func (t *trial) tried(d *Decision) bool { return d.Verdict == Allow || t.held && d.Verdict == Hold }
 
 // onlyChange is the order of a plan of one change; it is never written to.
 var onlyChange = []int{0}
@@ -168,12 +191,13 @@ func (t *trial) personKey(c *Change) (isNew bool, key string) {
 
 // survey finds what the plan can break.
 func (t *trial) survey() {
+	t.scope = scope{}
 	s := &t.scope
 	l := &t.policy.Limits
 	limited := l.Seats.on || l.Numbers.on || l.Administrators.on || l.SpendPerMonth.on
 	for i := range t.ds {
 		c := &t.ds[i].Change
-		if t.ds[i].Verdict != Allow {
+		if !t.tried(&t.ds[i]) {
 			continue
 		}
 		s.caps = s.caps || c.Cause.Cap > 0
@@ -248,7 +272,7 @@ func (t *trial) numbersOf(member string) []string {
 func (t *trial) after() *View {
 	v := t.view.shallow(t.scope.writesMembers, t.scope.writesNumbers, t.scope.writesOthers)
 	for _, i := range t.order {
-		if t.ds[i].Verdict == Allow {
+		if t.tried(&t.ds[i]) {
 			v.apply(&t.ds[i].Change)
 		}
 	}
