@@ -137,7 +137,7 @@ func (j *judge) untouchable(c *Change, d *Decision) bool {
 // ownRole is I7 and SELF: nobody changes their own role, no connection
 // raises its sponsor's.
 func (j *judge) ownRole(c *Change, now *Member, d *Decision) bool {
-	if c.Kind != MemberRole || now == nil {
+	if c.Kind != MemberRole && c.Kind != MemberReactivate || now == nil {
 		return false
 	}
 	to := RoleNone
@@ -183,7 +183,7 @@ func (j *judge) edge(c *Change, now *Member, a authority, d *Decision) bool {
 	case makes:
 		return d.deny(OwnerChange, ScopeOwnerEdge, "Row M13 'Add/remove other owners': no connection makes an Owner (O1); "+j.actor()+".",
 			"An Owner makes "+j.label(c)+" an Owner in the console.")
-	case c.Kind == MemberRole:
+	case c.Kind == MemberRole || c.Kind == MemberReactivate:
 		return d.deny(OwnerChange, ScopeOwnerEdge,
 			"Row M13 'Add/remove other owners': no connection changes the role of an Owner ("+RuleOwnersStay+"); "+j.actor()+".",
 			"An Owner changes the role of "+j.label(c)+" in the console.")
@@ -274,7 +274,13 @@ func (j *judge) base(c *Change, now *Member, a authority, d *Decision) bool {
 		return j.need(c, a, MemberInvite, "", d)
 	case MemberRole:
 		return j.need(c, a, MemberRoles, "", d)
-	case MemberDeactivate, MemberRemove, MemberReactivate:
+	case MemberDeactivate, MemberRemove:
+		return j.need(c, a, MemberRemoving, "", d)
+	case MemberReactivate:
+		// A return with more than Member is a role change come at once.
+		if row := grantRow(raisedRole(c, now)); row != "" && !j.policy.can(a.role, row) {
+			return j.missing(c, a, row, d)
+		}
 		return j.need(c, a, MemberRemoving, "", d)
 	case MemberRelease:
 		if a.person && now != nil && now.Role == RoleOwner {
@@ -326,6 +332,10 @@ func (j *judge) base(c *Change, now *Member, a authority, d *Decision) bool {
 // claimed domain.
 func (j *judge) joins(c *Change, a authority, d *Decision) bool {
 	m, _ := c.After.(Member)
+	if known := j.view.Members[m.ID]; known != nil && known.State != StateRemoved {
+		return d.deny(MemberInvite, "I6", j.person(known)+" is a member already (row M04 'Invite team members'); "+j.actor()+".",
+			"Change the member that exists.")
+	}
 	if c.Cause.Kind != CauseJoin {
 		return j.invites(c, a, m.Role, nil, d)
 	}

@@ -111,7 +111,7 @@ func touchesOwner(c *Change, now *Member) bool {
 	switch c.Kind {
 	case MemberRole:
 		return now != nil && now.Role == RoleOwner
-	case MemberDeactivate, MemberRemove:
+	case MemberDeactivate, MemberRemove, MemberReactivate:
 		return now != nil && now.Role == RoleOwner && now.State == StateActive
 	default:
 		return false
