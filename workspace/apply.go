@@ -109,6 +109,9 @@ func (v *View) applyMember(c *Change) {
 	case MemberRole:
 		m.Role, m.RoleSource = after.Role, after.RoleSource
 	case MemberDeactivate:
+		if m.State == StateRemoved {
+			return // removal is final: ending access once more does not undo it
+		}
 		m.State, m.DeactivatedAt, m.GraceUntil, m.TailHeld = StateDeactivated, after.DeactivatedAt, after.GraceUntil, after.TailHeld
 		m.Contained, m.ContainedSince, m.ContainedCause = false, 0, ""
 		m.raiseEpoch(after.Epoch)

@@ -122,7 +122,7 @@ func TestPlansKeepInvariants(t *testing.T) {
 			ds := Check(p)
 			orderIndependent(t, p, ds)
 			next := v.Clone()
-			for _, c := range inStages(ds) {
+			for _, c := range inOrder(ds) {
 				if c.Kind == MemberRole && p.Actor.ID == c.Subject.ID && c.Direction() == Expansion {
 					t.Fatalf("I7: %s raised themselves", p.Actor.ID)
 				}
@@ -144,15 +144,18 @@ func TestPlansKeepInvariants(t *testing.T) {
 	})
 }
 
-// inStages returns the allowed changes as they are applied.
-func inStages(ds []Decision) []Change {
-	var out []Change
+// inOrder returns the allowed changes in the order they are applied.
+func inOrder(ds []Decision) []Change {
+	var changes []Change
 	for _, d := range ds {
 		if d.Verdict == Allow {
-			out = append(out, d.Change)
+			changes = append(changes, d.Change)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Change) int { return stage(&a) - stage(&b) })
+	out := make([]Change, 0, len(changes))
+	for _, i := range Order(changes) {
+		out = append(out, changes[i])
+	}
 	return out
 }
 

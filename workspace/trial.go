@@ -117,12 +117,32 @@ func (t *trial) arrange() {
 		c := &t.ds[i].Change
 		switch c.Kind {
 		case MemberCreate, GroupCreate, NumberCreate, NumberBuy, InvitationSend:
-			t.created[createdID(c)] = i
-		case MemberDeactivate, MemberRemove:
-			t.leavers[c.Subject.ID] = i
+			if k, twice := t.created[createdID(c)]; !twice || c.ID < t.ds[k].Change.ID {
+				t.created[createdID(c)] = i
+			}
 		}
 	}
 	slices.SortFunc(t.order, t.compare)
+	for _, i := range t.order {
+		c := &t.ds[i].Change
+		if _, twice := t.leavers[c.Subject.ID]; !twice && (c.Kind == MemberDeactivate || c.Kind == MemberRemove) {
+			t.leavers[c.Subject.ID] = i
+		}
+	}
+}
+
+// Order returns the order in which a plan's changes are judged, as indexes
+// into changes: what is made comes first, reductions before expansions, ring
+// positions last. It does not depend on the order given. Where changes of
+// one plan touch the same thing, apply them in this order to get the state
+// that Check judged.
+func Order(changes []Change) []int {
+	t := trial{ds: make([]Decision, len(changes))}
+	for i := range changes {
+		t.ds[i].Change = changes[i]
+	}
+	t.arrange()
+	return slices.Clone(t.order)
 }
 
 func createdID(c *Change) string {
@@ -309,7 +329,8 @@ func (t *trial) needs(i int, f func(int)) {
 	if leaver == "" && c.Cause.Tail {
 		leaver = c.Member
 	}
-	if k, ok := t.leavers[leaver]; ok && k != i && leaver != "" {
+	ends := (c.Kind == MemberDeactivate || c.Kind == MemberRemove) && c.Subject.ID == leaver
+	if k, ok := t.leavers[leaver]; ok && k != i && leaver != "" && !ends {
 		f(k)
 	}
 }
