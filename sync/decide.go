@@ -1,0 +1,298 @@
+package sync
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/workspace"
+)
+
+// holdFor is how long a held plan may be approved (BR5).
+const holdFor = workspace.Micros(24 * 60 * 60 * 1_000_000)
+
+// openHold is a held plan of this unit: all held changes of one subject.
+type openHold struct {
+	row   store.HoldRow
+	fresh bool // not open already
+	index []int
+}
+
+// decide puts the plan before the role matrix, the invariants and the policy.
+// What is denied or held does not stop the rest.
+func (u *unit) decide() error {
+	all := u.judge()
+	u.outcomes = make([]Outcome, len(u.plan))
+	for i, d := range all {
+		if u.plan[i].Kind == "" {
+			continue
+		}
+		o := Outcome{Decision: d}
+		switch d.Verdict {
+		case workspace.Allow:
+			o.Outcome = "applied"
+		case workspace.Hold:
+			o.Outcome = "held"
+		default:
+			o.Outcome = "denied"
+		}
+		u.outcomes[i] = o
+	}
+	u.containOnDeny()
+	if err := u.applyRejections(); err != nil {
+		return err
+	}
+	return u.openHolds()
+}
+
+// judge gives one decision per planned item.
+func (u *unit) judge() []workspace.Decision {
+	changes := make([]workspace.Change, 0, len(u.plan))
+	index := make([]int, 0, len(u.plan))
+	for i := range u.plan {
+		p := &u.plan[i]
+		if p.Kind == "" || p.ruling != nil || p.fallback || p.refuse != nil {
+			continue
+		}
+		changes = append(changes, p.Change)
+		index = append(index, i)
+	}
+	out := make([]workspace.Decision, len(u.plan))
+	if len(changes) > 0 {
+		for k, d := range workspace.Check(workspace.Proposal{
+			Actor: u.actor, Approver: u.approver, Changes: changes, View: u.view, Policy: u.s.policy, Now: u.now,
+		}) {
+			out[index[k]] = d
+		}
+	}
+	for i := range u.plan {
+		p := &u.plan[i]
+		switch {
+		case p.ruling != nil:
+			out[i] = *p.ruling
+			out[i].Change = p.Change
+		case p.refuse != nil:
+			out[i] = workspace.Decision{Change: p.Change, Verdict: p.refuse.Verdict, Rule: p.refuse.Rule,
+				Reason: p.refuse.Reason, Remedy: p.refuse.Remedy, Approvers: workspace.RoleAdmin}
+		case p.fallback:
+			out[i] = workspace.Decision{Change: p.Change, Verdict: workspace.Allow}
+		}
+	}
+	return out
+}
+
+// containOnDeny keeps a containment only where the deactivation of the same
+// member was denied (O3), and takes back what depends on a cut that is not
+// made.
+func (u *unit) containOnDeny() {
+	for i := range u.plan {
+		p := &u.plan[i]
+		if !p.fallback {
+			continue
+		}
+		cut := slices.IndexFunc(u.plan, func(x planned) bool { return x.leaver && x.Member == p.Member })
+		if cut < 0 || u.outcomes[cut].Outcome != "denied" {
+			u.outcomes[i].Outcome = "dropped"
+		}
+	}
+}
+
+// applyRejections denies what a person has rejected lately, instead of
+// asking again.
+func (u *unit) applyRejections() error {
+	if u.approver != nil {
+		return nil
+	}
+	for i := range u.outcomes {
+		o := &u.outcomes[i]
+		if o.Outcome != "held" {
+			continue
+		}
+		r, err := u.tx.Rejection(workspace.Fingerprint(u.plan[i].Change), u.now)
+		if errors.Is(err, workspace.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		o.Outcome = "denied"
+		o.Decision.Verdict = workspace.Deny
+		o.Decision.Reason = fmt.Sprintf("rejected by %s on %s: %s", r.By, r.At.Time().Format("2006-01-02"), r.Reason)
+		o.Decision.Remedy = "change what is wanted or the mapping row, or wait until " + r.Until.Time().Format("2006-01-02")
+	}
+	return nil
+}
+
+// openHolds keeps held changes with their plan. The same wish while its hold
+// is open is a noop; a wish that is withdrawn closes it.
+func (u *unit) openHolds() error {
+	bySubject := map[string][]int{}
+	var order []string
+	for i := range u.outcomes {
+		if u.outcomes[i].Outcome != "held" {
+			continue
+		}
+		s := u.plan[i].subject
+		if _, ok := bySubject[s]; !ok {
+			order = append(order, s)
+		}
+		bySubject[s] = append(bySubject[s], i)
+	}
+	for _, key := range sortedKeys(u.people) {
+		open, err := u.tx.OpenHolds(key)
+		if err != nil {
+			return err
+		}
+		if len(open) > 0 {
+			if err := u.closeWithdrawn(key, open, bySubject[key]); err != nil {
+				return err
+			}
+		}
+	}
+	for _, subject := range order {
+		if err := u.openHold(subject, bySubject[subject]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// holdID is a hold's name for people.
+func holdID(ref int64) string { return fmt.Sprintf("H-%d", ref) }
+
+// planHashOf hashes the held changes of one subject.
+func (u *unit) planHashOf(index []int) string {
+	ds := make([]workspace.Decision, 0, len(index))
+	for _, i := range index {
+		ds = append(ds, u.outcomes[i].Decision)
+	}
+	return workspace.PlanHash(u.s.cfg.ID, u.conn.ID, "", u.s.mappingHash, u.s.policyHash, ds)
+}
+
+// closeWithdrawn closes the holds of a subject that nobody wants any more.
+func (u *unit) closeWithdrawn(subject string, open []store.HoldRow, index []int) error {
+	hash := ""
+	if len(index) > 0 {
+		hash = u.planHashOf(index)
+	}
+	for _, h := range open {
+		if h.PlanHash == hash || h.Connection != u.conn.ID || len(h.Observation) > 0 && u.observedOf(subject) == nil {
+			continue
+		}
+		h.State, h.DecidedAt, h.DecidedBy, h.DecidedWhy = "withdrawn", u.now, "system", "no longer wanted"
+		if u.approver != nil {
+			h.State, h.DecidedBy, h.DecidedWhy = "approved", u.approver.ID, "approved"
+		}
+		if err := u.tx.PutHold(h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// observedOf is what this batch says of a subject's own record.
+func (u *unit) observedOf(subject string) *IdentityObservation {
+	for i := range u.b.Identities {
+		o := &u.b.Identities[i]
+		if subject == "identity:"+o.Row.ID || o.Row.Member != "" && subject == "member:"+o.Row.Member {
+			return o
+		}
+	}
+	return nil
+}
+
+// openHold opens, or finds open, the hold of one subject's held changes.
+func (u *unit) openHold(subject string, index []int) error {
+	hash := u.planHashOf(index)
+	row, err := u.tx.HoldByHash(hash)
+	fresh := errors.Is(err, workspace.ErrNotFound)
+	if err != nil && !fresh {
+		return err
+	}
+	if !fresh && row.ExpiresAt <= u.now {
+		row.State, row.DecidedAt, row.DecidedBy, row.DecidedWhy = "expired", u.now, "system", "nobody decided in time"
+		if err := u.tx.PutHold(row); err != nil {
+			return err
+		}
+		fresh = true
+	}
+	if fresh {
+		ref, err := u.tx.NextRef()
+		if err != nil {
+			return err
+		}
+		row = store.HoldRow{
+			ID: holdID(ref), PlanHash: hash, Connection: u.conn.ID, Run: u.run, Subject: subject, State: "open",
+			Reason: u.outcomes[index[0]].Decision.Reason, CreatedAt: u.now, ExpiresAt: u.now + holdFor,
+		}
+		for _, i := range index {
+			if len(u.plan[i].observation) > 0 {
+				row.Observation = u.plan[i].observation
+			}
+		}
+	}
+	for _, i := range index {
+		o := &u.outcomes[i]
+		o.HoldID, o.PlanHash, o.Ref = row.ID, row.PlanHash, row.ID
+		if !fresh {
+			o.Outcome = "noop"
+		}
+	}
+	u.opened = append(u.opened, openHold{row: row, fresh: fresh, index: index})
+	return nil
+}
+
+// refusal tells whether the request as a whole is refused: a direct wish that
+// is denied, a removal that must not look done, a person who must wait.
+func (u *unit) refusal() *Refusal {
+	var out *Refusal
+	for i := range u.plan {
+		p, o := &u.plan[i], &u.outcomes[i]
+		if p.Kind == "" || o.Outcome != "denied" && o.Outcome != "held" && o.Outcome != "noop" {
+			continue
+		}
+		r := u.refusalOf(p, o)
+		if r == nil {
+			continue
+		}
+		r.Ref, r.PlanHash = o.Ref, o.PlanHash
+		if out == nil || r.Verdict == workspace.Deny && out.Verdict != workspace.Deny {
+			out = r
+		}
+	}
+	return out
+}
+
+func (u *unit) refusalOf(p *planned, o *Outcome) *Refusal {
+	d := o.Decision
+	r := &Refusal{Verdict: d.Verdict, Rule: d.Rule, Reason: d.Reason, Remedy: d.Remedy}
+	switch {
+	case p.refuse != nil:
+		*r = *p.refuse
+		return r
+	case !p.Cause.Direct:
+		return nil
+	case d.Verdict == workspace.Deny && p.Kind == workspace.MemberReactivate && p.Cause.Tombstone != "":
+		return r
+	case d.Verdict == workspace.Deny:
+		return r // VW03, VW05, VW07
+	case p.Kind == workspace.MemberCreate, p.Change.Direction() == workspace.Reduction:
+		r.Kind = RefusedHeld // VW08, VW05
+		return r
+	case u.s.policy.HeldReply == workspace.HeldReplyReject:
+		r.Kind = RefusedHeld
+		return r
+	}
+	return nil
+}
+
+// heldObservation is what a hold keeps of a refused request, so that an
+// approval can apply it.
+func (u *unit) heldObservation() ([]byte, error) {
+	return json.Marshal(struct {
+		Identities []IdentityObservation `json:"identities"`
+		Groups     []GroupObservation    `json:"groups"`
+	}{u.b.Identities, u.b.Groups})
+}

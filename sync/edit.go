@@ -1,0 +1,206 @@
+package sync
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/workspace"
+)
+
+// EditKind is what a person wants to change by hand.
+type EditKind string
+
+// The kinds of edit. Each goes through plan, check, apply and report like
+// everything else, with the person as the actor.
+const (
+	EditRole       EditKind = "member.role"
+	EditUnpin      EditKind = "member.unpin" // lift a role set by hand
+	EditDeactivate EditKind = "member.deactivate"
+	EditReactivate EditKind = "member.reactivate"
+	EditRemove     EditKind = "member.remove"
+	EditSessions   EditKind = "member.sessions"
+	EditAssign     EditKind = "number.assign"
+	EditUnassign   EditKind = "number.unassign"
+	EditOwn        EditKind = "number.own"
+	EditDisown     EditKind = "number.disown"
+	EditImport     EditKind = "number.import"
+	EditGroupNew   EditKind = "group.create"
+	EditRename     EditKind = "group.rename"
+	EditGroupDrop  EditKind = "group.delete"
+	EditJoin       EditKind = "group.join"
+	EditLeave      EditKind = "group.leave"
+	EditInvite     EditKind = "invitation.send"
+	EditRevoke     EditKind = "invitation.revoke"
+	EditTransfer   EditKind = "owner.transfer"
+)
+
+// Edit is one wish of a person. Which fields count depends on Kind; members
+// are named by id or address, groups by id or name, numbers by id or E.164.
+type Edit struct {
+	Kind     EditKind         `json:"kind"`
+	Member   string           `json:"member,omitempty"`
+	Number   string           `json:"number,omitempty"`
+	Group    string           `json:"group,omitempty"`
+	Name     string           `json:"name,omitempty"`
+	Email    string           `json:"email,omitempty"`
+	Role     workspace.Role   `json:"role,omitempty"`
+	Access   workspace.Access `json:"access,omitempty"`
+	Numbers  []string         `json:"numbers,omitempty"`  // invitation: given in advance
+	Handover string           `json:"handover,omitempty"` // leaver: who takes the numbers
+	Until    time.Time        `json:"until,omitzero"`     // temporary access, pin or exception ends
+	Reason   string           `json:"reason,omitempty"`
+	Import   *NumberImport    `json:"import,omitempty"`
+}
+
+// NumberImport is one number of an inventory.
+type NumberImport struct {
+	E164, Name, Type, Pool, Site string
+	Owner                        string // address, "" for none
+}
+
+// EditBatch is what one person does in one go: one unit of work.
+type EditBatch struct {
+	Workspace string
+	// As is the person who edits: a member's id or address.
+	As      string
+	Kind    workspace.ActorKind // member or operator
+	Channel workspace.Channel
+	Txn     string
+	Edits   []Edit
+	DryRun  bool
+}
+
+// EditError is a wish that cannot be planned: it names something that does
+// not exist, or makes no sense.
+type EditError struct {
+	Index  int // place in the batch, from 0
+	Field  string
+	Reason string
+	Remedy string
+}
+
+func (e *EditError) Error() string { return fmt.Sprintf("%s: %s; %s", e.Field, e.Reason, e.Remedy) }
+
+// Edit runs a person's edits through the engine as one unit of work.
+func (e *Engine) Edit(ctx context.Context, b EditBatch) (Result, error) {
+	s, _, err := e.space(b.Workspace, "")
+	if err != nil {
+		return Result{}, err
+	}
+	var res Result
+	err = e.raced(func() error {
+		return s.h.Update(ctx, store.UnitOptions{DryRun: b.DryRun, Urgent: true}, func(tx *store.Tx) error {
+			u, err := e.editUnit(s, tx, b)
+			if err != nil {
+				return err
+			}
+			res, err = u.editAndCommit(b, nil)
+			return err
+		})
+	})
+	return res, err
+}
+
+// editUnit prepares a unit whose actor is a person.
+func (e *Engine) editUnit(s *space, tx *store.Tx, b EditBatch) (*unit, error) {
+	u, err := e.newUnit(s, Connection{}, tx, Batch{
+		Workspace: b.Workspace, Kind: RunEdit, Trigger: "operator", Channel: b.Channel, Txn: b.Txn, SeenAt: e.now(), DryRun: b.DryRun,
+	})
+	if err != nil {
+		return nil, err
+	}
+	u.actor, err = u.personActor(b.As, b.Kind, b.Channel)
+	return u, err
+}
+
+// personActor is an active member as an actor, with the role they have now.
+func (u *unit) personActor(name string, kind workspace.ActorKind, channel workspace.Channel) (workspace.Actor, error) {
+	m, err := u.find(name)
+	if err != nil {
+		return workspace.Actor{}, err
+	}
+	if !m.Usable() {
+		return workspace.Actor{}, &EditError{Field: "as", Reason: m.Email + " has no access", Remedy: "act as an active member"}
+	}
+	if kind == "" {
+		kind = workspace.ActorMember
+	}
+	return workspace.Actor{Kind: kind, ID: m.ID, Label: m.Email, Role: m.Role, Channel: channel}, nil
+}
+
+// find gives a member by id or address.
+func (u *unit) find(name string) (*workspace.Member, error) {
+	m, err := u.memberByEmail(emailKey(name))
+	if err == nil && m == nil {
+		m, err = u.member(name)
+	}
+	if errors.Is(err, workspace.ErrNotFound) {
+		return nil, &EditError{Field: "member", Reason: fmt.Sprintf("there is no member %q", name), Remedy: "see rollcall members list"}
+	}
+	return m, err
+}
+
+// editAndCommit plans, checks and applies the edits.
+func (u *unit) editAndCommit(b EditBatch, approver *workspace.Actor) (Result, error) {
+	u.approver = approver
+	for i := range b.Edits {
+		if err := u.planEdit(&b.Edits[i]); err != nil {
+			var bad *EditError
+			if errors.As(err, &bad) {
+				bad.Index = i
+			}
+			return Result{}, err
+		}
+	}
+	observation, err := json.Marshal(heldEdits{Edits: b.Edits, As: u.actor.ID, Kind: u.actor.Kind, Channel: u.actor.Channel})
+	if err != nil {
+		return Result{}, err
+	}
+	for i := range u.plan {
+		u.plan[i].observation = observation
+		u.plan[i].subject = "edit:" + u.actor.ID
+	}
+	if err := u.decide(); err != nil {
+		return Result{}, err
+	}
+	if err := u.apply(); err != nil {
+		return Result{}, err
+	}
+	if err := u.record(); err != nil {
+		return Result{}, err
+	}
+	return u.result()
+}
+
+// heldEdits is what a hold keeps of a person's edits.
+type heldEdits struct {
+	Edits   []Edit              `json:"edits"`
+	As      string              `json:"as"`
+	Kind    workspace.ActorKind `json:"kind"`
+	Channel workspace.Channel   `json:"channel"`
+}
+
+// planEdit plans one edit.
+func (u *unit) planEdit(e *Edit) error {
+	switch e.Kind {
+	case EditRole, EditUnpin, EditDeactivate, EditReactivate, EditRemove, EditSessions, EditTransfer:
+		return u.planMemberEdit(e)
+	case EditAssign, EditUnassign, EditOwn, EditDisown, EditImport:
+		return u.planNumberEdit(e)
+	case EditGroupNew, EditRename, EditGroupDrop, EditJoin, EditLeave:
+		return u.planGroupEdit(e)
+	case EditInvite, EditRevoke:
+		return u.planInvitationEdit(e)
+	default:
+		return &EditError{Field: "kind", Reason: fmt.Sprintf("unknown edit %q", e.Kind), Remedy: "see the list of edits"}
+	}
+}
+
+// editCause is the cause of a person's change.
+func (u *unit) editCause(e *Edit, class string) workspace.Cause {
+	return workspace.Cause{Kind: workspace.CauseEdit, Direct: true, Support: byManual, ReasonClass: class, Note: e.Reason}
+}

@@ -1,0 +1,99 @@
+package sync
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/rollcall-sync/rollcall/workspace"
+)
+
+// planInvitationEdit sends, renews or revokes an invitation.
+func (u *unit) planInvitationEdit(e *Edit) error {
+	address := strings.TrimSpace(e.Email)
+	key := emailKey(address)
+	if domainOf(address) == "" || strings.ContainsAny(address, " \t\r\n<>,;") {
+		return &EditError{Field: "email", Reason: fmt.Sprintf("%q is not one mail address", e.Email), Remedy: "give an address such as ann@acme.com"}
+	}
+	pending, err := u.tx.PendingInvitation(key)
+	found := err == nil
+	if err != nil && !errors.Is(err, workspace.ErrNotFound) {
+		return err
+	}
+	if e.Kind == EditRevoke {
+		if !found {
+			return &EditError{Field: "email", Reason: "there is no pending invitation to " + address, Remedy: "see rollcall invitations list"}
+		}
+		return u.planRevoke(&person{key: "invitation:" + pending.ID, member: &workspace.Member{}}, pending, u.editCause(e, "correction"))
+	}
+	if found {
+		return &EditError{Field: "email", Reason: address + " is invited already", Remedy: "revoke that invitation first"}
+	}
+	m, err := u.memberByEmail(key)
+	if err != nil {
+		return err
+	}
+	c := u.editCause(e, "new_hire")
+	if m != nil && m.State == workspace.StateActive {
+		return &EditError{Field: "email", Reason: address + " is a member already", Remedy: "nothing is to be done"}
+	}
+	if c.Tombstone, err = u.buried(key); err != nil {
+		return err
+	}
+	// An Owner or Admin may invite a leaver again, as a stated rehire (RB3).
+	c.Rehire = e.Reason != "" && workspace.Can(u.actor.Role, "M05")
+	secret, err := invitationSecret()
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256([]byte(secret))
+	role := e.Role
+	if role == workspace.RoleNone {
+		role = workspace.RoleMember
+	}
+	inv := workspace.Invitation{
+		ID: newID(), Email: address, EmailKey: key, Role: role, State: workspace.InvitationPending, Inviter: u.actor.ID,
+		TokenHash: hex.EncodeToString(sum[:]), CreatedAt: u.now, ExpiresAt: u.now + workspace.Micros(u.s.cfg.InvitationTTL.Microseconds()), Version: 1,
+	}
+	ref := workspace.Ref{Type: "invitation", ID: inv.ID, Label: inv.Email}
+	var assigns []workspace.Change
+	for _, name := range e.Numbers {
+		n, err := u.findNumber(name)
+		if err != nil {
+			return err
+		}
+		inv.Numbers = append(inv.Numbers, n.ID)
+		assigns = append(assigns, workspace.Change{Kind: workspace.NumberReserve, Subject: numberRef(n), Cause: c,
+			After: workspace.Reservation{Number: n.ID, Kind: workspace.ToInvitation, For: inv.ID, Until: inv.ExpiresAt, Why: "invitation"}})
+	}
+	subject := "invitation:" + inv.ID
+	u.add(planned{Change: workspace.Change{Kind: workspace.InvitationSend, Subject: ref, After: inv, Cause: c}, person: subject})
+	for _, a := range assigns {
+		u.add(planned{Change: a, person: subject})
+	}
+	u.secret = secret
+	return nil
+}
+
+// buried tells of a deprovisioned identity with this address (I9), "" if
+// there is none.
+func (u *unit) buried(key string) (string, error) {
+	rows, err := u.tx.Tombstones([]string{u.s.tombstoneValue(tombstoneEmail, "", key)})
+	if err != nil || len(rows) == 0 {
+		return "", err
+	}
+	return fmt.Sprintf("access was ended by %s on %s", rows[0].Cause, rows[0].At.Time().Format("2006-01-02")), nil
+}
+
+// invitationSecret makes the secret of an invitation's link: 32 random bytes.
+func invitationSecret() (string, error) {
+	b := make([]byte, 32)
+	if _, err := rand.Read(b); err != nil {
+		return "", err
+	}
+	return base64.RawURLEncoding.EncodeToString(b), nil
+}

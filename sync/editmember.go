@@ -1,0 +1,179 @@
+package sync
+
+import (
+	"github.com/rollcall-sync/rollcall/mapping"
+	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/workspace"
+)
+
+// planMemberEdit plans an edit of a member.
+func (u *unit) planMemberEdit(e *Edit) error {
+	m, err := u.find(e.Member)
+	if err != nil {
+		return err
+	}
+	p := &person{key: "member:" + m.ID}
+	if err := u.loadMember(p, m.ID); err != nil {
+		return err
+	}
+	switch e.Kind {
+	case EditRole:
+		return u.planRoleEdit(p, e)
+	case EditUnpin:
+		for _, s := range p.supported(mapping.GrantRole, "") {
+			if s.By == byManual {
+				u.always(p, u.unsupport(p, s))
+			}
+		}
+		return nil
+	case EditDeactivate, EditRemove:
+		return u.planRemoval(p, e)
+	case EditReactivate:
+		return u.planRestoreEdit(p, e)
+	case EditSessions:
+		after := *m
+		after.Epoch++
+		u.addFor(p, workspace.Change{Kind: workspace.MemberSessions, Subject: memberRef(*m), Member: m.ID, Before: *m, After: after, Cause: u.editCause(e, "correction")})
+		return nil
+	default:
+		return u.planTransfer(p, e)
+	}
+}
+
+// planRoleEdit sets a role by hand: a pin that wins over the rows until it is
+// lifted or past its end (MP2).
+func (u *unit) planRoleEdit(p *person, e *Edit) error {
+	if e.Role == workspace.RoleNone {
+		return &EditError{Field: "role", Reason: "no role is named", Remedy: "use owner, admin or member"}
+	}
+	if p.member.State != workspace.StateActive {
+		return &EditError{Field: "member", Reason: p.member.Email + " is not active", Remedy: "restore the member first"}
+	}
+	pin := u.pin(p, mapping.GrantRole, "", e.Role.String(), e)
+	if p.member.Role == e.Role {
+		u.always(p, pin)
+		return nil
+	}
+	class := "role_change"
+	if !e.Until.IsZero() {
+		class = "temporary_access"
+	}
+	u.addFor(p, u.roleChange(p, e.Role, byManual, u.editCause(e, class)), pin)
+	return nil
+}
+
+// pin writes a person as the supporter of a grant.
+func (u *unit) pin(p *person, kind mapping.GrantKind, object, value string, e *Edit) effect {
+	row := store.SupportRow{Member: p.member.ID, Kind: string(kind), Object: object, By: byManual, Value: value, Source: e.Reason,
+		Run: u.run, Author: u.actor.ID, Since: u.now, Confirmed: u.now, Until: workspace.At(e.Until)}
+	return putRow(row)
+}
+
+// planRemoval ends a member's access by hand: the same cut and tail as for a
+// directory's no. Removal is final: whoever removes chooses the handover
+// first, so there is no grace (R22).
+func (u *unit) planRemoval(p *person, e *Edit) error {
+	if p.member.State == workspace.StateRemoved {
+		return &EditError{Field: "member", Reason: p.member.Email + " is removed already", Remedy: "nothing is to be done"}
+	}
+	c := u.editCause(e, "offboarding")
+	c.Why = "removed"
+	p.want.HandoverTo = e.Handover
+	if e.Handover != "" {
+		heir, err := u.find(e.Handover)
+		if err != nil {
+			return err
+		}
+		if !heir.Usable() || heir.ID == p.member.ID {
+			return &EditError{Field: "handover", Reason: heir.Email + " cannot take numbers over", Remedy: "name an active member"}
+		}
+	}
+	if p.member.State == workspace.StateActive {
+		if err := u.planLeaver(p, c); err != nil {
+			return err
+		}
+	}
+	if e.Kind != EditRemove {
+		return nil
+	}
+	after := *p.member
+	after.State, after.GraceUntil, after.TailHeld, after.DeactivatedAt = workspace.StateRemoved, 0, false, u.now
+	u.addFor(p, workspace.Change{Kind: workspace.MemberRemove, Subject: memberRef(*p.member), Member: p.member.ID, Before: *p.member, After: after, Cause: c},
+		func(tx *store.Tx) error { return tx.DeleteSnapshot(after.ID) })
+	for _, n := range p.numbers {
+		for _, r := range u.reservationsFor(n.ID, p.member.ID) {
+			u.addFor(p, workspace.Change{Kind: workspace.NumberReleased, Subject: numberRef(n), Member: p.member.ID, Before: r, Cause: c})
+		}
+	}
+	return nil
+}
+
+// reservationsFor lists what of a number is held for a member, what this plan
+// reserves included.
+func (u *unit) reservationsFor(number, member string) []workspace.Reservation {
+	var out []workspace.Reservation
+	if n := u.view.Numbers[number]; n != nil {
+		for _, r := range n.Reservations {
+			if r.Kind == workspace.ToMember && r.For == member {
+				out = append(out, r)
+			}
+		}
+	}
+	for i := range u.plan {
+		if r, ok := u.plan[i].After.(workspace.Reservation); ok && r.Number == number && r.For == member {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// planRestoreEdit is a stated rehire by a person (RB11): with a reason.
+func (u *unit) planRestoreEdit(p *person, e *Edit) error {
+	if p.member.State == workspace.StateActive {
+		return &EditError{Field: "member", Reason: p.member.Email + " is active", Remedy: "nothing is to be done"}
+	}
+	if e.Reason == "" {
+		return &EditError{Field: "reason", Reason: "bringing somebody back whose access was ended needs a reason", Remedy: "add --reason"}
+	}
+	m := p.member
+	after := *m
+	after.State, after.DeactivatedAt, after.GraceUntil, after.TailHeld = workspace.StateActive, 0, 0, false
+	after.Role, after.RoleSource = workspace.RoleMember, byManual
+	after.Epoch++
+	after.Reason, after.AccessEnd = e.Reason, workspace.At(e.Until)
+	c := u.editCause(e, "new_hire")
+	c.Rehire = true
+	snap, err := u.snapshot(m)
+	if err != nil {
+		return err
+	}
+	u.addFor(p, workspace.Change{Kind: workspace.MemberReactivate, Subject: memberRef(*m), Member: m.ID, Before: *m, After: after, Cause: c},
+		func(tx *store.Tx) error { return tx.LiftTombstones(m.ID, u.actor.ID, u.now) },
+		func(tx *store.Tx) error { return tx.DeleteSnapshot(m.ID) },
+		u.support(p, mapping.GrantMember, "", byManual, "", ""))
+	returned := after
+	p.member = &returned
+	if snap == nil {
+		return nil
+	}
+	return u.planRestore(p, snap, c)
+}
+
+// planTransfer moves primary ownership (R31, O6).
+func (u *unit) planTransfer(p *person, e *Edit) error {
+	for i := range u.owners {
+		o := u.view.Members[u.owners[i].ID]
+		if !o.Primary {
+			continue
+		}
+		if o.ID == p.member.ID {
+			return &EditError{Field: "member", Reason: o.Email + " is the primary Owner already", Remedy: "nothing is to be done"}
+		}
+		after := *p.member
+		after.Role, after.Primary, after.RoleSource = workspace.RoleOwner, true, byManual
+		u.addFor(p, workspace.Change{Kind: workspace.OwnerTransfer, Subject: memberRef(*p.member), Member: p.member.ID, Before: *o, After: after,
+			Cause: u.editCause(e, "role_change")}, u.pin(p, mapping.GrantRole, "", workspace.RoleOwner.String(), e))
+		return nil
+	}
+	return &EditError{Field: "member", Reason: "the workspace has no primary Owner", Remedy: "add one to owners: in the configuration"}
+}

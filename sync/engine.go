@@ -1,0 +1,301 @@
+package sync
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rollcall-sync/rollcall/mapping"
+	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/workspace"
+)
+
+// Options are what an engine needs.
+type Options struct {
+	Store      *store.Store
+	Logger     *slog.Logger
+	Now        func() time.Time
+	Build      string // version of the binary, for reports
+	Workspaces []Workspace
+}
+
+// Workspace is a workspace as the configuration states it.
+type Workspace struct {
+	ID, Name, Plan, Zone string
+	// Owners are the addresses of the first Owners: the first is the primary
+	// one. They are made once, at the first start; no sync ever makes them.
+	Owners      []string
+	Rules       *mapping.Rules
+	Policy      *workspace.Policy
+	Connections []Connection
+	Leavers     Leavers
+	// InvitationTTL is how long an invitation is good; zero is 14 days.
+	InvitationTTL time.Duration
+	// Quarantine is how long a number rests in its pool; zero is 90 days.
+	Quarantine time.Duration
+	ConfigHash string
+}
+
+// Leavers are the customer's terms for people who leave. No key delays the
+// cut: access ends at once.
+type Leavers struct {
+	// Grace is how long a leaver's numbers stay reserved for them.
+	Grace time.Duration
+	// RestoreWindow is how long groups and numbers come back on a return.
+	RestoreWindow time.Duration
+	// Handover is the chain that finds who answers a leaver's numbers; nil is
+	// the whole chain of domain section 10.
+	Handover []string
+}
+
+// Connection is a connection as the configuration states it.
+type Connection struct {
+	ID, Kind, Profile string
+	ActsAs            workspace.Role
+	Sponsor           string // address; "" is the primary Owner
+	// Authoritative: the connection is the directory for its people.
+	Mode string // live or observe
+}
+
+// Engine is the one way from an observation to a change.
+type Engine struct {
+	store  *store.Store
+	log    *slog.Logger
+	now    func() time.Time
+	build  string
+	spaces map[string]*space
+}
+
+// space is one workspace at run time; it never changes after New.
+type space struct {
+	cfg    Workspace
+	h      *store.Handle
+	conns  map[string]Connection
+	policy *workspace.Policy
+	rules  *mapping.Rules
+	// hashes are taken once: they stand in every report.
+	mappingHash, policyHash, matrixHash string
+	tombstoneKey                        []byte
+}
+
+// ErrUnknownWorkspace and ErrUnknownConnection: the caller named something
+// that the configuration does not have.
+var (
+	ErrUnknownWorkspace  = errors.New("no such workspace in the configuration")
+	ErrUnknownConnection = errors.New("no such connection in the configuration")
+)
+
+// New checks the options, makes the rows of workspaces and connections, and
+// on a first start their Owners.
+func New(ctx context.Context, opt Options) (*Engine, error) {
+	if opt.Store == nil {
+		return nil, errors.New("sync: Options.Store is missing")
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Logger == nil {
+		opt.Logger = slog.New(slog.DiscardHandler)
+	}
+	e := &Engine{store: opt.Store, log: opt.Logger, now: opt.Now, build: opt.Build, spaces: map[string]*space{}}
+	for _, cfg := range opt.Workspaces {
+		s, err := e.open(ctx, cfg)
+		if err != nil {
+			return nil, fmt.Errorf("workspace %s: %w", cfg.ID, err)
+		}
+		e.spaces[cfg.ID] = s
+	}
+	return e, nil
+}
+
+// withDefaults fills what the configuration leaves open.
+func (w Workspace) withDefaults() Workspace {
+	if w.Zone == "" {
+		w.Zone = "UTC"
+	}
+	if w.Plan == "" {
+		w.Plan = "business"
+	}
+	if w.Rules == nil {
+		w.Rules = mapping.Default()
+	}
+	if w.Policy == nil {
+		w.Policy = workspace.Default()
+	}
+	if w.InvitationTTL == 0 {
+		w.InvitationTTL = 14 * 24 * time.Hour
+	}
+	if w.Quarantine == 0 {
+		w.Quarantine = 90 * 24 * time.Hour
+	}
+	if w.Leavers.Handover == nil {
+		w.Leavers.Handover = []string{"named", "co_owner", "shared", "manager", "group", "pool", "primary_owner"}
+	}
+	return w
+}
+
+// open makes or updates a workspace's rows.
+func (e *Engine) open(ctx context.Context, cfg Workspace) (*space, error) {
+	cfg = cfg.withDefaults()
+	if len(cfg.Owners) == 0 {
+		return nil, errors.New("owners is empty: name the first Owner's address")
+	}
+	s := &space{cfg: cfg, h: e.store.In(cfg.ID), conns: map[string]Connection{}, policy: cfg.Policy, rules: cfg.Rules}
+	for _, c := range cfg.Connections {
+		s.conns[c.ID] = c
+	}
+	s.mappingHash, s.policyHash, s.matrixHash = cfg.Rules.Hash(), cfg.Policy.Hash(), workspace.MatrixHash()
+	fresh := false
+	err := s.h.Update(ctx, store.UnitOptions{}, func(tx *store.Tx) error {
+		row, err := tx.Workspace()
+		fresh = errors.Is(err, workspace.ErrNotFound)
+		if err != nil && !fresh {
+			return err
+		}
+		now := e.now()
+		if fresh {
+			row = store.WorkspaceRow{ID: cfg.ID, Active: true, CreatedAt: workspace.At(now)}
+			if row.TombstoneKey, err = newKey(); err != nil {
+				return err
+			}
+			if row.CursorKey, err = newKey(); err != nil {
+				return err
+			}
+			from := time.Date(now.Year(), time.January, 1, 0, 0, 0, 0, time.UTC)
+			row.PeriodFrom, row.PeriodTo = workspace.At(from), workspace.At(from.AddDate(1, 0, -1))
+		}
+		row.Name, row.Plan, row.Zone = cfg.Name, cfg.Plan, cfg.Zone
+		if row.MappingHash != s.mappingHash {
+			row.MappingHash = s.mappingHash
+			row.MappingVersion++
+		}
+		row.PolicyHash = s.policyHash
+		if err := tx.PutWorkspace(row); err != nil {
+			return err
+		}
+		if s.tombstoneKey, err = hex.DecodeString(row.TombstoneKey); err != nil {
+			return fmt.Errorf("the workspace's tombstone key is damaged: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := e.bootstrapOwners(ctx, s, fresh); err != nil {
+		return nil, err
+	}
+	return s, e.putConnections(ctx, s)
+}
+
+// newKey makes a random key of 32 bytes, hex.
+func newKey() (string, error) {
+	b := make([]byte, 32)
+	if _, err := rand.Read(b); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(b), nil
+}
+
+// putConnections writes the configured connections with their sponsors.
+func (e *Engine) putConnections(ctx context.Context, s *space) error {
+	return s.h.Update(ctx, store.UnitOptions{}, func(tx *store.Tx) error {
+		owners, err := tx.Owners()
+		if err != nil {
+			return err
+		}
+		for _, c := range s.cfg.Connections {
+			old, err := tx.Connection(c.ID)
+			if err != nil && !errors.Is(err, workspace.ErrNotFound) {
+				return err
+			}
+			sponsor, err := sponsorOf(tx, c, owners)
+			if err != nil {
+				return err
+			}
+			row := old
+			row.ID, row.Kind, row.Profile, row.ActsAs, row.Mode = c.ID, c.Kind, c.Profile, c.ActsAs.String(), c.Mode
+			if row.Mode == "" {
+				row.Mode = "live"
+			}
+			row.Sponsor = sponsor
+			if row.CreatedAt == 0 {
+				row.CreatedAt, row.State, row.Authority = workspace.At(e.now()), "ready", c.ActsAs.String()
+			}
+			if err := tx.PutConnection(row); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// sponsorOf finds the member a connection acts for: the named one, else the
+// primary Owner. A named sponsor who is no member yet leaves it empty, which
+// makes expansions wait (SPONSOR).
+func sponsorOf(tx *store.Tx, c Connection, owners []workspace.Member) (string, error) {
+	if c.Sponsor != "" {
+		m, err := tx.MemberByEmail(emailKey(c.Sponsor))
+		if errors.Is(err, workspace.ErrNotFound) {
+			return "", nil
+		}
+		return m.ID, err
+	}
+	for _, o := range owners {
+		if o.Primary {
+			return o.ID, nil
+		}
+	}
+	return "", nil
+}
+
+// space finds a workspace and, unless connection is "", one of its connections.
+func (e *Engine) space(id, connection string) (*space, Connection, error) {
+	s, ok := e.spaces[id]
+	if !ok {
+		return nil, Connection{}, fmt.Errorf("%w: %q", ErrUnknownWorkspace, id)
+	}
+	if connection == "" {
+		return s, Connection{}, nil
+	}
+	c, ok := s.conns[connection]
+	if !ok {
+		return nil, Connection{}, fmt.Errorf("%w: %q", ErrUnknownConnection, connection)
+	}
+	return s, c, nil
+}
+
+// Handle gives the store bound to a workspace, for readers.
+func (e *Engine) Handle(id string) (*store.Handle, error) {
+	s, _, err := e.space(id, "")
+	if err != nil {
+		return nil, err
+	}
+	return s.h, nil
+}
+
+// Rules gives a workspace's compiled mapping.
+func (e *Engine) Rules(id string) (*mapping.Rules, error) {
+	s, _, err := e.space(id, "")
+	if err != nil {
+		return nil, err
+	}
+	return s.rules, nil
+}
+
+// Policy gives a workspace's policy.
+func (e *Engine) Policy(id string) (*workspace.Policy, error) {
+	s, _, err := e.space(id, "")
+	if err != nil {
+		return nil, err
+	}
+	return s.policy, nil
+}
+
+// newID makes a UUIDv7: ids made later sort later.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }

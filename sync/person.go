@@ -1,0 +1,201 @@
+package sync
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/rollcall-sync/rollcall/mapping"
+	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/workspace"
+)
+
+// person is one human being with everything the plan needs: what the
+// directories say, and what the workspace has.
+type person struct {
+	key      string // "member:ID" or "identity:ID"
+	member   *workspace.Member
+	live     []workspace.Identity // identities that are not deleted
+	trigger  workspace.Identity   // the identity that brought this person up
+	deleted  bool                 // the trigger was deleted by this batch
+	obs      *IdentityObservation // what the batch says of the trigger itself
+	supports []store.SupportRow
+	numbers  []*workspace.Number
+	groups   []workspace.Group
+	want     mapping.Want
+	// linked is the member whom the trigger shall be linked with.
+	linked *workspace.Member
+}
+
+// planIdentity plans the person behind an identity, once per unit.
+func (u *unit) planIdentity(id string, obs *IdentityObservation) error {
+	p, err := u.person(id, obs)
+	if err != nil || p == nil {
+		return err
+	}
+	return u.planPerson(p)
+}
+
+// person loads the person behind an identity; nil if planned already.
+func (u *unit) person(id string, obs *IdentityObservation) (*person, error) {
+	p := &person{obs: obs}
+	identity, err := u.tx.Identity(id)
+	switch {
+	case errors.Is(err, workspace.ErrNotFound) && obs != nil && obs.Op == OpDelete:
+		p.deleted = true
+		identity = obs.Row.Identity
+	case errors.Is(err, workspace.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	p.trigger = identity
+	if identity.Member == "" {
+		p.key = "identity:" + id
+		if !p.deleted {
+			p.live = []workspace.Identity{identity}
+		}
+	} else {
+		p.key = "member:" + identity.Member
+	}
+	if u.people[p.key] {
+		return nil, nil
+	}
+	u.people[p.key] = true
+	if identity.Member != "" {
+		if err := u.loadMember(p, identity.Member); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// loadMember loads what the workspace has of a member.
+func (u *unit) loadMember(p *person, id string) error {
+	m, err := u.member(id)
+	if err != nil {
+		return err
+	}
+	p.member = m
+	if p.live, err = u.tx.IdentitiesOf(id, false); err != nil {
+		return err
+	}
+	if p.supports, err = u.tx.Supports(id); err != nil {
+		return err
+	}
+	numbers, err := u.tx.NumbersOf(id)
+	if err != nil {
+		return err
+	}
+	p.numbers = p.numbers[:0]
+	for _, n := range numbers {
+		p.numbers = append(p.numbers, u.keep(n))
+	}
+	p.groups, err = u.tx.GroupsOf(id)
+	for i := range p.groups {
+		if _, ok := u.view.Groups[p.groups[i].ID]; !ok {
+			u.view.Groups[p.groups[i].ID] = &p.groups[i]
+		}
+	}
+	return err
+}
+
+// evaluate asks the mapping what the person should be.
+func (u *unit) evaluate(p *person) error {
+	mp := mapping.Person{Identities: p.live}
+	ids := make([]string, 0, len(p.live))
+	for i := range p.live {
+		ids = append(ids, p.live[i].ID)
+	}
+	refs, err := u.tx.GroupsAbove(ids)
+	if err != nil {
+		return err
+	}
+	for _, r := range refs {
+		mp.Groups = append(mp.Groups, mapping.GroupRef(r))
+	}
+	if u.s.rules.Reads("has_reports") {
+		has, err := u.tx.HasReports(ids)
+		if err != nil {
+			return err
+		}
+		mp.HasReports = mapping.False
+		if has {
+			mp.HasReports = mapping.True
+		}
+	}
+	if p.member != nil {
+		mp.Member, mp.Have = p.member.ID, have(p)
+	}
+	domains, err := u.claimed()
+	if err != nil {
+		return err
+	}
+	facts := mapping.Facts{
+		ClaimedDomains: domains, Inventory: &inventory{u: u},
+		ViewBesideExclusive: u.s.policy.Numbers.ViewBesideExclusive,
+	}
+	p.want, err = u.s.rules.Want(mp, facts, u.now)
+	for _, n := range p.want.Notices {
+		u.notices = append(u.notices, n.Row+": "+n.Text)
+	}
+	return err
+}
+
+// have is what a member holds now, in the mapping's words.
+func have(p *person) mapping.Have {
+	h := mapping.Have{Role: p.member.Role}
+	for _, n := range p.numbers {
+		for _, a := range n.Assignments {
+			if a.Kind == workspace.ToMember && a.To == p.member.ID {
+				h.Numbers = append(h.Numbers, mapping.HeldNumber{Number: n.ID, E164: n.E164, Access: a.Access})
+			}
+		}
+	}
+	for _, s := range p.supports {
+		h.Supports = append(h.Supports, mapping.Support{Kind: mapping.GrantKind(s.Kind), Object: s.Object, Value: s.Value, By: s.By})
+	}
+	return h
+}
+
+// supported lists the supporters of one grant.
+func (p *person) supported(kind mapping.GrantKind, object string) []store.SupportRow {
+	var out []store.SupportRow
+	for _, s := range p.supports {
+		if s.Kind == string(kind) && s.Object == object {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// pinned reports whether a person has set this grant by hand.
+func (p *person) pinned(kind mapping.GrantKind, object string, now workspace.Micros) bool {
+	return slices.ContainsFunc(p.supports, func(s store.SupportRow) bool {
+		return s.Kind == string(kind) && s.Object == object && s.By == byManual && (s.Until == 0 || s.Until > now)
+	})
+}
+
+// access gives the member's direct access to a number.
+func (p *person) access(n *workspace.Number) (workspace.Assignment, bool) {
+	if p.member == nil {
+		return workspace.Assignment{}, false
+	}
+	i := slices.IndexFunc(n.Assignments, func(a workspace.Assignment) bool {
+		return a.Kind == workspace.ToMember && a.To == p.member.ID
+	})
+	if i < 0 {
+		return workspace.Assignment{}, false
+	}
+	return n.Assignments[i], true
+}
+
+// label is how people know the person.
+func (p *person) label() string {
+	if p.member != nil {
+		return p.member.Email
+	}
+	if p.want.Email != "" {
+		return p.want.Email
+	}
+	return p.trigger.UserName
+}

@@ -1,0 +1,355 @@
+package sync
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/rollcall-sync/rollcall/mapping"
+	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/workspace"
+)
+
+// Who supports a grant, besides "rule ID".
+const (
+	byManual     = "manual"
+	byInvitation = "invitation"
+	byDomain     = "domain"
+	bySource     = "source" // the directory states the person as active
+	byHandover   = "handover "
+)
+
+// byRule is the supporter's name of a mapping row.
+func byRule(row string) string { return "rule " + row }
+
+// planPerson compares what the person should be with what they are, and puts
+// the difference on the plan.
+func (u *unit) planPerson(p *person) error {
+	if p.member != nil && p.member.BreakGlass {
+		return nil // O5: no source touches a break-glass Owner.
+	}
+	if err := u.evaluate(p); err != nil {
+		return err
+	}
+	if p.want.Excluded {
+		return nil
+	}
+	if p.member == nil {
+		if p.deleted || p.want.Active != mapping.True || p.want.Member != mapping.True {
+			return nil
+		}
+		return u.planNewcomer(p)
+	}
+	switch {
+	case p.leaving():
+		if p.member.State != workspace.StateActive {
+			return nil
+		}
+		return u.planLeaver(p, u.leaverCause(p))
+	case p.member.State != workspace.StateActive:
+		if p.want.Active != mapping.True || p.want.Member != mapping.True {
+			return nil
+		}
+		return u.planReturn(p)
+	default:
+		return u.planStay(p)
+	}
+}
+
+// leaving reports whether the directory says that the person goes: an
+// explicit no, the last record deleted, or no longer eligible. What is
+// unknown ends nothing (I14).
+func (p *person) leaving() bool {
+	if p.want.Active == mapping.False || p.deleted && len(p.live) == 0 {
+		return true
+	}
+	return len(p.live) > 0 && p.want.Active == mapping.True && p.want.Member == mapping.False
+}
+
+// cause is the common part of every cause of this person's changes.
+func (u *unit) cause(p *person, kind workspace.CauseKind) workspace.Cause {
+	return workspace.Cause{
+		Kind: kind, Identity: p.trigger.ID, Connection: u.conn.ID, ExternalID: p.trigger.ExternalID,
+		ObservedAt: p.trigger.ObservedAt, Protected: p.want.Protected, Direct: kind == workspace.CauseRequest,
+	}
+}
+
+// ruleCause is the cause of a change that a mapping row wants.
+func (u *unit) ruleCause(p *person, row, owner, source string, direct bool) (workspace.Cause, error) {
+	a, err := u.author(owner)
+	if err != nil {
+		return workspace.Cause{}, err
+	}
+	c := u.cause(p, workspace.CauseRule)
+	c.Rule, c.RuleOwner, c.RuleRole, c.RuleOwnerLost = row, a.id, a.role, a.lost
+	c.Source, c.Support = source, byRule(row)
+	c.Direct = direct && p.obs != nil && p.obs.Wishes.Direct
+	return c, nil
+}
+
+// memberRef names a member in reports.
+func memberRef(m workspace.Member) workspace.Ref {
+	return workspace.Ref{Type: "member", ID: m.ID, Label: m.Email}
+}
+
+// planNewcomer links a person with an existing member, or makes one.
+func (u *unit) planNewcomer(p *person) error {
+	found, err := u.memberByEmail(emailKey(p.want.Email))
+	if err != nil {
+		return err
+	}
+	if found != nil {
+		return u.planLink(p, found)
+	}
+	if p.want.Email == "" {
+		u.notices = append(u.notices, p.trigger.UserName+": no e-mail address, so no member can be made")
+		return nil
+	}
+	role := p.newRole()
+	m := workspace.Member{
+		ID: newID(), Name: p.want.Name, Email: p.want.Email, EmailKey: emailKey(p.want.Email),
+		Role: workspace.RoleMember, RoleSource: byRule(role.Row), State: workspace.StateActive, Epoch: 1, Version: 1,
+		Reason: p.want.Reason, JoinedAt: u.now, AccessEnd: p.want.End,
+	}
+	cause := u.cause(p, workspace.CauseRequest)
+	cause.Direct = p.obs != nil
+	cause.Rule, cause.Support, cause.ReasonClass = p.want.MemberBy, bySource, "new_hire"
+	if cause.Tombstone, cause.Rehire, err = u.tombstone(p, emailKey(p.want.Email)); err != nil {
+		return err
+	}
+	p.member = &m
+	u.addFor(p, workspace.Change{Kind: workspace.MemberCreate, Subject: memberRef(m), Member: m.ID, After: m, Cause: cause},
+		u.linkEffect(p.trigger.ID, m.ID), u.support(p, mapping.GrantMember, "", bySource, "", p.trigger.Connection))
+	if err := u.consumeInvitation(p); err != nil {
+		return err
+	}
+	return u.planGrants(p)
+}
+
+// newRole is the last wanted role that needs nobody's consent to begin with:
+// a newcomer starts as Member, and more is a change of its own.
+func (p *person) newRole() mapping.WantRole {
+	if n := len(p.want.Roles); n > 0 {
+		return p.want.Roles[n-1]
+	}
+	return mapping.WantRole{Role: workspace.RoleMember, Row: "default"}
+}
+
+// addFor puts a person's change on the plan.
+func (u *unit) addFor(p *person, c workspace.Change, then ...effect) {
+	u.add(planned{Change: c, subject: p.key, person: p.key, then: then})
+}
+
+// linkEffect links an identity with its member.
+func (u *unit) linkEffect(identity, member string) effect {
+	return func(tx *store.Tx) error { return tx.LinkIdentity(identity, member) }
+}
+
+// support writes a supporter of one of the person's grants.
+func (u *unit) support(p *person, kind mapping.GrantKind, object, by, value, connection string) effect {
+	row := store.SupportRow{
+		Member: p.member.ID, Kind: string(kind), Object: object, By: by, Value: value, Connection: connection,
+		Run: u.run, Since: u.now, Confirmed: u.now,
+	}
+	return func(tx *store.Tx) error { return tx.PutSupport(row) }
+}
+
+// unsupport removes a supporter.
+func (u *unit) unsupport(p *person, s store.SupportRow) effect {
+	return func(tx *store.Tx) error { return tx.DeleteSupport(s.Member, s.Kind, s.Object, s.By) }
+}
+
+// planLink links a person with the member who has their address, if that is
+// safe (SX03): else it waits for a person, and the request is a conflict.
+func (u *unit) planLink(p *person, m *workspace.Member) error {
+	why, err := u.unlinkable(p, m)
+	if err != nil {
+		return err
+	}
+	cause := u.cause(p, workspace.CauseRequest)
+	cause.Direct = p.obs != nil
+	change := workspace.Change{
+		Kind: workspace.MemberLink, Subject: memberRef(*m), Member: m.ID,
+		Before: *m, After: *m, Cause: cause,
+	}
+	if why == "" || u.approver != nil {
+		if err := u.loadMember(p, m.ID); err != nil {
+			return err
+		}
+		u.addFor(p, change, u.linkEffect(p.trigger.ID, m.ID), u.support(p, mapping.GrantMember, "", bySource, "", p.trigger.Connection))
+		p.live = append(p.live, p.trigger)
+		p.member = m
+		if m.State != workspace.StateActive {
+			return u.planReturn(p)
+		}
+		return u.planStay(p)
+	}
+	u.add(planned{Change: change, subject: p.key, person: p.key, refuse: &Refusal{
+		Verdict: workspace.Hold, Rule: "I6", Kind: RefusedConflict,
+		Reason: fmt.Sprintf("%s is a member this connection may not take over: %s", m.Email, why),
+		Remedy: "verify the domain, or link in Rollcall",
+	}})
+	return nil
+}
+
+// unlinkable tells why an identity may not be linked with a member whose
+// address it states; "" if it may.
+func (u *unit) unlinkable(p *person, m *workspace.Member) (string, error) {
+	if m.State != workspace.StateActive {
+		return "access was ended and this is another immutable id", nil
+	}
+	if m.Role == workspace.RoleOwner || m.BreakGlass {
+		return "Owners are linked by an Owner's approval", nil
+	}
+	domains, err := u.claimed()
+	if err != nil {
+		return "", err
+	}
+	if !domains[domainOf(p.want.Email)] {
+		return "the domain " + domainOf(p.want.Email) + " is not verified here", nil
+	}
+	others, err := u.tx.IdentitiesOf(m.ID, false)
+	if err != nil {
+		return "", err
+	}
+	for _, o := range others {
+		if o.Connection == p.trigger.Connection {
+			return "the member is linked with another record of this connection", nil
+		}
+	}
+	text, _, err := u.tombstone(p, m.EmailKey)
+	return text, err
+}
+
+// consumeInvitation accepts the pending invitation of a person whom a
+// directory has made a member: the role is the mapping's.
+func (u *unit) consumeInvitation(p *person) error {
+	inv, err := u.tx.PendingInvitation(p.member.EmailKey)
+	if errors.Is(err, workspace.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	u.view.Invitations[inv.ID] = &inv
+	after := inv
+	after.State, after.TokenHash = workspace.InvitationAccepted, ""
+	c := u.cause(p, workspace.CauseInvite)
+	u.addFor(p, workspace.Change{
+		Kind: workspace.InvitationAccept, Subject: workspace.Ref{Type: "invitation", ID: inv.ID, Label: inv.Email},
+		Member: p.member.ID, Before: inv, After: after, Cause: c,
+	})
+	numbers, err := u.tx.NumbersTo(workspace.ToInvitation, inv.ID)
+	if err != nil {
+		return err
+	}
+	for _, n := range numbers {
+		u.releaseInvited(p, u.keep(n), inv.ID, c)
+	}
+	return nil
+}
+
+// releaseInvited frees a number from an invitation, so that the rows (strategy
+// invitation) or the accepted invitation can give it.
+func (u *unit) releaseInvited(p *person, n *workspace.Number, invitation string, c workspace.Cause) {
+	c.Tail = false
+	for _, a := range n.Assignments {
+		if a.Kind == workspace.ToInvitation && a.To == invitation {
+			u.addFor(p, workspace.Change{Kind: workspace.NumberUnassign, Subject: numberRef(n), Member: p.member.ID, Before: a, Cause: c})
+		}
+	}
+	for _, r := range n.Reservations {
+		if r.Kind == workspace.ToInvitation && r.For == invitation {
+			u.addFor(p, workspace.Change{Kind: workspace.NumberReleased, Subject: numberRef(n), Member: p.member.ID, Before: r, Cause: c})
+		}
+	}
+}
+
+// numberRef names a number in reports.
+func numberRef(n *workspace.Number) workspace.Ref {
+	return workspace.Ref{Type: "number", ID: n.ID, Label: n.E164}
+}
+
+// planStay brings an active member's profile and grants up to date.
+func (u *unit) planStay(p *person) error {
+	if p.member.Contained && p.want.Active == mapping.True {
+		after := *p.member
+		after.Contained, after.ContainedSince, after.ContainedCause = false, 0, ""
+		after.Epoch++
+		u.addFor(p, workspace.Change{Kind: workspace.MemberRelease, Subject: memberRef(*p.member), Member: p.member.ID,
+			Before: *p.member, After: after, Cause: u.cause(p, workspace.CauseRequest)})
+	}
+	if p.want.Active == mapping.True {
+		if err := u.planProfile(p); err != nil {
+			return err
+		}
+	}
+	return u.planGrants(p)
+}
+
+// planProfile updates name, address, end of access and reason.
+func (u *unit) planProfile(p *person) error {
+	m := *p.member
+	if p.want.Name != "" {
+		m.Name = p.want.Name
+	}
+	if !p.want.EndUnknown {
+		m.AccessEnd = p.want.End
+	}
+	if p.want.Reason != "" {
+		m.Reason = p.want.Reason
+	}
+	if key := emailKey(p.want.Email); key != "" && key != m.EmailKey {
+		ok, err := u.mayReaddress(p)
+		if err != nil {
+			return err
+		}
+		if ok {
+			m.Email, m.EmailKey = p.want.Email, key
+		}
+	} else if p.want.Email != "" && p.want.Email != m.Email {
+		m.Email = p.want.Email // another spelling of the same address
+	}
+	if m == *p.member {
+		return nil
+	}
+	u.addFor(p, workspace.Change{Kind: workspace.MemberUpdate, Subject: memberRef(*p.member), Member: m.ID,
+		Before: *p.member, After: m, Cause: u.cause(p, workspace.CauseRequest)})
+	return nil
+}
+
+// mayReaddress decides whether a directory may change a member's address
+// (VW12): not an Owner's, not onto somebody else's, and of a member with
+// several directories only within verified domains.
+func (u *unit) mayReaddress(p *person) (bool, error) {
+	key := emailKey(p.want.Email)
+	holder, err := u.memberByEmail(key)
+	if err != nil {
+		return false, err
+	}
+	domains, err := u.claimed()
+	if err != nil {
+		return false, err
+	}
+	created := len(p.live) == 1 && p.live[0].Connection == u.conn.ID && p.supportedBy(bySource, u.conn.ID)
+	switch {
+	case holder != nil:
+		u.notices = append(u.notices, fmt.Sprintf("%s: address %s belongs to another member, so the old one stays (I6)", p.label(), p.want.Email))
+	case p.member.Role == workspace.RoleOwner:
+		u.notices = append(u.notices, fmt.Sprintf("%s: the address of an Owner is changed by a person only", p.label()))
+	case !created && !domains[domainOf(p.want.Email)]:
+		u.notices = append(u.notices, fmt.Sprintf("%s: the domain %s is not verified, so the address stays", p.label(), domainOf(p.want.Email)))
+	default:
+		return true, nil
+	}
+	return false, nil
+}
+
+// supportedBy reports whether this connection made the person a member.
+func (p *person) supportedBy(by, connection string) bool {
+	for _, s := range p.supports {
+		if s.Kind == string(mapping.GrantMember) && s.By == by && s.Connection == connection {
+			return true
+		}
+	}
+	return false
+}
