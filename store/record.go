@@ -76,7 +76,7 @@ func (r *Reader) Run(id string) (RunRow, error) {
 		}
 		return runs[0], nil
 	}
-	upper := id + "\x00" // the id alone
+	upper := id + "\x01" // the id alone: no text has a NUL
 	if len(id) >= minPrefix {
 		upper = id + afterAll
 	}

@@ -30,6 +30,9 @@ var (
 	ErrBusy = errors.New("store busy")
 	// ErrFenced: the lease that the unit writes under is lost (LE2).
 	ErrFenced = errors.New("lease lost")
+	// ErrText: a text is not valid UTF-8 or has a NUL byte. Edges refuse such
+	// input; a look-up with it can find nothing.
+	ErrText = errors.New("text that cannot be stored")
 	// ErrSchema: the database's schema is not the binary's own.
 	ErrSchema = errors.New("database schema")
 )

@@ -5,6 +5,8 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"reflect"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/rollcall-sync/rollcall/workspace"
 )
@@ -21,20 +23,22 @@ func null(s string) any {
 // SQLite would keep them as a blob, which no text equals.
 func value(a any) (driver.Value, error) {
 	switch v := a.(type) {
-	case nil, string, int64, bool:
+	case string:
+		return text(v)
+	case nil, int64, bool:
 		return v, nil
 	case int:
 		return int64(v), nil
 	case workspace.Micros:
 		return int64(v), nil
 	case []byte:
-		return string(v), nil
+		return text(string(v))
 	case driver.Valuer:
 		return v.Value()
 	}
 	switch v := reflect.ValueOf(a); v.Kind() {
 	case reflect.String:
-		return v.String(), nil
+		return text(v.String())
 	case reflect.Bool:
 		return v.Bool(), nil
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
@@ -44,6 +48,14 @@ func value(a any) (driver.Value, error) {
 	default:
 		return nil, fmt.Errorf("store: argument of type %T", a)
 	}
+}
+
+// text refuses what PostgreSQL cannot store, on both engines.
+func text(s string) (driver.Value, error) {
+	if strings.IndexByte(s, 0) >= 0 || !utf8.ValidString(s) {
+		return nil, ErrText
+	}
+	return s, nil
 }
 
 // assign writes a column to a destination; NULL becomes the zero value.
