@@ -319,3 +319,51 @@ func BenchmarkDecodeEntraUser(b *testing.B) {
 		}
 	}
 }
+
+// TestDecodeNumbers: TL04 both ways, for the types that no writable attribute
+// of today has.
+func TestDecodeNumbers(t *testing.T) {
+	rt := &ResourceType{Name: "X", Endpoint: "/X", Core: &Schema{ID: "urn:x", Attributes: []Attribute{{Name: "i", Type: TypeInteger}, {Name: "d", Type: TypeDecimal}}}}
+	tests := []struct{ body, want, strict string }{
+		{`{"i":7,"d":1.5}`, `{"d":1.5,"i":7}`, `{"d":1.5,"i":7}`},
+		{`{"i":"7","d":"1e3"}`, `{"d":1e3,"i":7}`, ""},
+		{`{"i":"","d":null}`, `{"d":null,"i":null}`, ""},
+		{`{"i":1.5}`, "", ""}, {`{"i":"0x7"}`, "", ""}, {`{"i":true}`, "", ""}, {`{"i":99999999999999999999}`, "", ""}, {`{"d":"NaN"}`, "", ""}, {`{"d":1e999}`, "", ""},
+	}
+	for _, tt := range tests {
+		for _, name := range []string{"entra", "strict"} {
+			want := tt.want
+			if name == "strict" {
+				want = tt.strict
+			}
+			got, err := Decode([]byte(strings.Replace(tt.body, "{", `{"schemas":["urn:x"],`, 1)), rt, profile(t, name))
+			if (err == nil) != (want != "") || err == nil && asJSON(got.Document) != want {
+				t.Errorf("%s under %s: %s, %v", tt.body, name, asJSON(got.Document), err)
+			}
+		}
+	}
+}
+
+// TestDecodeExtension: what can go wrong under a URN.
+func TestDecodeExtension(t *testing.T) {
+	decode := func(name, value string) (Document, error) {
+		got, err := Decode([]byte(`{"schemas":["`+URNUser+`"],"userName":"u@acme.com","`+ent+`":`+value+`}`), testUser, profile(t, name))
+		return got.Document, err
+	}
+	for _, tt := range []struct{ value, want string }{
+		{`null`, `{"userName":"u@acme.com"}`},
+		{`{"manager.value":"m","bogus":1}`, `{"` + ent + `":{"manager":{"value":"m"}},"userName":"u@acme.com"}`},
+	} {
+		if got, err := decode("entra", tt.value); err != nil || asJSON(got) != tt.want {
+			t.Errorf("%s: %s, %v", tt.value, asJSON(got), err)
+		}
+	}
+	for _, bad := range []struct{ profile, value string }{
+		{"entra", `"x"`}, {"entra", `{"department":{"a":1}}`}, {"entra", `{"manager":{"value":"m"},"manager.value":"n"}`},
+		{"strict", `{"bogus":1}`}, {"strict", `{"manager.value":"m"}`}, {"strict", `{"manager":{"bogus":1}}`},
+	} {
+		if got, err := decode(bad.profile, bad.value); err == nil {
+			t.Errorf("%s under %s: took %s", bad.value, bad.profile, asJSON(got))
+		}
+	}
+}

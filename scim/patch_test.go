@@ -119,6 +119,23 @@ func TestPatch(t *testing.T) {
 		{name: "value path on several entries", before: `"roles":[{"value":"A","type":"x"},{"value":"B","type":"x"}]`, ops: `{"op":"replace","path":"roles[type eq \"x\"]","value":{"display":"d"}}`,
 			want: `"roles":[{"display":"d","type":"x","value":"A"},{"display":"d","type":"x","value":"B"}]`},
 		{name: "MV04 primary True", ops: `{"op":"add","path":"roles","value":[{"value":"A","primary":"True"}]}`, want: `"roles":[{"primary":true,"value":"A"}]`, notes: "TL03", strict: "invalidValue"},
+		{name: "plain value replaced by filter", before: `"` + roll + `":{"sharedNumbers":["+4722000000","+4722000001"]}`, ops: `{"op":"replace","path":"` + roll + `:sharedNumbers[value eq \"+4722000000\"]","value":"+4722000001"}`,
+			want: `"` + roll + `":{"sharedNumbers":["+4722000001"]}`, strict: "="},
+		{name: "plain value that is not there", ops: `{"op":"add","path":"` + roll + `:sharedNumbers[value eq \"+4722000000\"]","value":"+4722000000"}`,
+			want: `"` + roll + `":{"sharedNumbers":["+4722000000"]}`, notes: "TL09", strict: "noTarget"},
+		{name: "TL09 with two equalities", ops: `{"op":"add","path":"phoneNumbers[type eq \"work\" and primary eq true].value","value":"1"}`,
+			want: `"phoneNumbers":[{"primary":true,"type":"work","value":"1"}]`, notes: "TL09", strict: "noTarget"},
+		{name: "TL09 with an object", ops: `{"op":"replace","path":"phoneNumbers[type eq \"work\"]","value":{"value":"1"}}`,
+			want: `"phoneNumbers":[{"type":"work","value":"1"}]`, notes: "TL09", strict: "noTarget"},
+		{name: "TL09 a mark alone creates nothing", ops: `{"op":"add","path":"phoneNumbers[type eq \"work\"].primary","value":true}`, want: `=`, strict: "noTarget"},
+		{name: "clearing what does not match", ops: `{"op":"replace","path":"phoneNumbers[type eq \"work\"].value","value":null}`, want: `=`},
+		{name: "sub-attribute of a list of one", before: `"phoneNumbers":[{"type":"work","value":"1"}]`, ops: `{"op":"replace","path":"phoneNumbers.value","value":"2"}`, want: `"phoneNumbers":[{"type":"work","value":"2"}]`},
+		{name: "sub-attribute of an absent list", ops: `{"op":"add","path":"phoneNumbers.value","value":"2"}`, want: `"phoneNumbers":[{"value":"2"}]`, notes: "TL09", strict: "noTarget"},
+		{name: "a value path with a list of one", before: `"roles":[{"value":"A","type":"x"}]`, ops: `{"op":"replace","path":"roles[type eq \"x\"]","value":[{"value":"B"}]}`,
+			want: `"roles":[{"type":"x","value":"B"}]`, notes: "TL05", strict: "invalidValue"},
+		{name: "a value path with null", before: `"roles":[{"value":"A","type":"x"},{"value":"B"}]`, ops: `{"op":"replace","path":"roles[type eq \"x\"]","value":null}`, want: `"roles":[{"value":"B"}]`},
+		{name: "an extension removed", before: `"` + ent + `":{"division":"D"}`, ops: `{"op":"remove","path":"` + ent + `"}`,
+			want: `"` + ent + `":{"costCenter":null,"department":null,"division":null,"employeeNumber":null,"manager":null,"organization":null}`, notes: "TL08", strict: "invalidPath"},
 		{name: "externalId", ops: `{"op":"replace","path":"externalId","value":"e2"}`, want: `"externalId":"e2"`},
 	}
 	for _, tt := range tests {
@@ -326,6 +343,9 @@ func TestPatchGroup(t *testing.T) {
 				if d := cmp.Diff(tt.want, got); d != "" {
 					t.Errorf("members (-want +got):\n%s", d)
 				}
+				if got.Empty() != cmp.Equal(got, MemberDelta{}) {
+					t.Errorf("empty is %v of %+v", got.Empty(), got)
+				}
 				want := "Old"
 				if tt.display != "" {
 					want = tt.display
@@ -375,22 +395,28 @@ func TestFastPathTwin(t *testing.T) {
 			t.Fatalf("%s: short way %v %v, parser %v %v", path, sub, filter, want.Sub, want.Filter)
 		}
 	}
+	for _, name := range []string{"emails", "Roles", "addresses", "name", "members", roll + ":sharedNumbers", "urn:x:y"} {
+		for _, sub := range []string{"type", "Value", "primary", "locality", "bogus"} {
+			for _, op := range []string{" eq ", " Eq ", "  eq ", " co "} {
+				for _, value := range []string{`"work"`, `""`, `"a]b"`, `"a\"b"`, "true", "1", `"True"`, `"\u00e5"`, `"å"`, "work"} {
+					for _, tail := range []string{"]", "].value", "].Type", "].bogus", "]x", " ]", "]."} {
+						check(t, name+"["+sub+op+value+tail, testUser)
+						check(t, name+"["+sub+op+value+tail, testGroup)
+					}
+				}
+			}
+		}
+	}
 	rapid.Check(t, func(t *rapid.T) {
-		name := rapid.SampledFrom([]string{"emails", "Roles", "addresses", "name", "members", roll + ":sharedNumbers", "urn:x:y"}).Draw(t, "list")
-		sub := rapid.SampledFrom([]string{"type", "Value", "primary", "locality", "bogus"}).Draw(t, "operand")
-		op := rapid.SampledFrom([]string{" eq ", " Eq ", "  eq ", " co "}).Draw(t, "op")
-		value := rapid.OneOf(rapid.StringMatching(`"[ -~]{0,30}"`), rapid.SampledFrom([]string{"true", "1", `"True"`, `"å"`, "work"})).Draw(t, "value")
-		tail := rapid.SampledFrom([]string{"]", "].value", "].Type", "].bogus", "]x", " ]", "]."}).Draw(t, "tail")
-		check(t, name+"["+sub+op+value+tail, testUser)
-		check(t, name+"["+sub+op+value+tail, testGroup)
+		check(t, `members[value eq "`+rapid.StringMatching(`[ -~]{0,40}`).Draw(t, "id")+`"]`, testGroup)
 	})
 	before := fast
 	for _, path := range []string{`emails[type eq "work"].value`, `phoneNumbers[type eq "mobile"].value`} {
 		check(t, path, testUser)
 	}
 	check(t, `members[value eq "0199f3a2-7c1e-7d60-9a53-2f6d0c1b8e44"]`, testGroup)
-	if before == 0 || fast != before+3 {
-		t.Errorf("the short way was taken %d times, then %d of 3", before, fast-before)
+	if fast != before+3 {
+		t.Errorf("the short way was taken %d times of 3", fast-before)
 	}
 }
 
