@@ -180,13 +180,18 @@ type region struct {
 }
 
 // region finds the person's country, else the place's, else the file's. A
-// country that is stated but unreadable names none: it is never guessed.
+// country that is stated but unreadable, or two, names none: it is never
+// guessed.
 func (r *numberRun) region() region {
 	v := r.attr(r.rules.nCountry)
-	if text := v.first(); text != "" {
-		code, ok := Country(text)
-		if !ok {
-			return region{}
+	if len(v.raw) > 0 {
+		code := ""
+		for _, text := range v.raw {
+			c, ok := Country(text)
+			if !ok || code != "" && c != code {
+				return region{}
+			}
+			code = c
 		}
 		return region{code: code}
 	}

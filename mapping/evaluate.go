@@ -185,13 +185,13 @@ func (s *subject) roleOf(x *roleRow, w *Want) (workspace.Role, string, Truth) {
 		return workspace.RoleNone, "", Unknown
 	}
 	best := workspace.RoleNone
-	for _, k := range v.folded() {
+	for i, k := range v.folded() {
 		role, ok := x.allow[k]
 		switch {
 		case !ok && k == "owner":
 			w.notice(&x.row, "%s asks for Owner; no sync makes an Owner (O1)", s.rules.attrs[x.attr].name)
 		case !ok:
-			w.notice(&x.row, "%s is none of the roles in allow", s.shown(x.attr, v.first()))
+			w.notice(&x.row, "%s is none of the roles in allow", s.shown(x.attr, strings.TrimSpace(v.raw[i])))
 		case best == workspace.RoleNone || role < best:
 			// Several values: the smaller role, since lists have no order (R06).
 			best = role
@@ -224,6 +224,9 @@ func (s *subject) wantEnd(w *Want) {
 		case t == Unknown:
 			w.unknown(&x.row)
 			w.EndUnknown = true
+			if s.person.Member == "" && w.Member == True && s.mayHaveEnded(x) {
+				w.Member, w.MemberBy = Unknown, x.id
+			}
 		case t == True && end != 0 && (w.End == 0 || end < w.End):
 			w.End, w.EndBy = end, x.id
 			w.EndWarn = x.warn
@@ -233,6 +236,28 @@ func (s *subject) wantEnd(w *Want) {
 		// A date in the past never creates.
 		w.Member, w.MemberBy = False, w.EndBy
 	}
+}
+
+// mayHaveEnded reports whether an undecided expiry row could have ended the
+// access of somebody who is no member yet: the row holds and its date is
+// unknown, or whether it holds is unknown and the date has passed or cannot be
+// read. Such
+// a person stays out, for an absent attribute gives nothing (I14).
+func (s *subject) mayHaveEnded(x *expiryRow) bool {
+	if x.attr < 0 {
+		return false
+	}
+	v := s.attr(x.attr)
+	if !v.known {
+		return x.eval(s) == True
+	}
+	ms, bad := v.times(s.rules.zone)
+	for _, m := range ms {
+		if m.end <= s.now {
+			return true
+		}
+	}
+	return bad
 }
 
 // endOf judges one expiry row. Stated empty means the row's default, counted
@@ -249,7 +274,7 @@ func (s *subject) endOf(x *expiryRow, w *Want) (workspace.Micros, Truth) {
 		}
 		ms, bad := v.times(s.rules.zone)
 		if bad {
-			w.notice(&x.row, "%s is not a time", s.shown(x.attr, v.first()))
+			w.notice(&x.row, "%s is not a time", s.shown(x.attr, v.all()))
 			return 0, Unknown
 		}
 		var end workspace.Micros

@@ -242,7 +242,7 @@ func (r *numberRun) numbersOf(x *numberRow) (Truth, error) {
 			return Unknown, nil
 		}
 		a := &r.rules.attrs[x.sameAttr]
-		source = r.shown(x.sameAttr, v.first())
+		source = r.shown(x.sameAttr, v.all())
 		for _, k := range v.folded() {
 			ns, err := r.inv.OwnedBySame(a.name, k)
 			if err != nil {

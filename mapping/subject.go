@@ -229,6 +229,14 @@ func (v *stated) first() string {
 	return strings.TrimSpace(v.raw[0])
 }
 
+// all writes every value in an order of its own, since lists have none.
+func (v *stated) all() string {
+	if len(v.raw) == 1 {
+		return strings.TrimSpace(v.raw[0])
+	}
+	return strings.Join(sortedValues(v.raw), ", ")
+}
+
 // times reads the values as moments; bad tells that one could not be read.
 func (v *stated) times(zone *time.Location) (out []moment, bad bool) {
 	for _, x := range v.raw {
