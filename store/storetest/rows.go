@@ -1,24 +1,7 @@
 package storetest
 
-import (
-	"testing"
-
-	"github.com/rollcall-sync/rollcall/store"
-)
-
-// Rows runs the tests of the rows on an open store; each makes a workspace of
-// its own.
-func Rows(t *testing.T, s *store.Store) {
-	for _, c := range rowTests {
-		t.Run(c.name, func(t *testing.T) { c.run(t, s) })
-	}
-}
-
 // rowTests are the tests of the rows.
-var rowTests = []struct {
-	name string
-	run  func(t *testing.T, s *store.Store)
-}{
+var rowTests = []test{
 	{"identities", identities},
 	{"identity keys", identityKeys},
 	{"identity versions", identityVersions},

@@ -18,6 +18,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"units", unitTests},
 		{"leases", leaseTests},
 		{"records", recordTests},
+		{"rows", rowTests},
 	} {
 		t.Run(g.name, func(t *testing.T) {
 			s := open(t)
