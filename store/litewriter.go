@@ -37,6 +37,7 @@ type job struct {
 type liteWriter struct {
 	conn     *liteConn
 	maxBatch int
+	gather   time.Duration // gatherFor; longer in tests
 	queue    chan *job
 	urgent   chan *job
 	stopped  chan struct{}
@@ -53,7 +54,7 @@ type liteWriter struct {
 
 func newLiteWriter(conn *liteConn, maxBatch int) *liteWriter {
 	w := &liteWriter{
-		conn: conn, maxBatch: maxBatch,
+		conn: conn, maxBatch: maxBatch, gather: gatherFor,
 		queue:   make(chan *job, maxWaiting),
 		urgent:  make(chan *job, maxWaiting),
 		stopped: make(chan struct{}),
@@ -119,18 +120,20 @@ func (w *liteWriter) run() {
 	defer close(w.stopped)
 	queue, urgent := w.queue, w.urgent
 	for queue != nil || urgent != nil {
-		var j *job
-		var ok bool
-		select {
-		case j, ok = <-urgent:
-			if !ok {
-				urgent = nil
-				continue
-			}
-		case j, ok = <-queue:
-			if !ok {
-				queue = nil
-				continue
+		j := w.next()
+		if j == nil {
+			var ok bool
+			select {
+			case j, ok = <-urgent:
+				if !ok {
+					urgent = nil
+					continue
+				}
+			case j, ok = <-queue:
+				if !ok {
+					queue = nil
+					continue
+				}
 			}
 		}
 		w.group(j)
@@ -162,7 +165,7 @@ const gatherFor = 2 * time.Millisecond
 func (w *liteWriter) group(j *job) {
 	w.batch, w.begun, w.keep = w.batch[:0], false, false
 	start := time.Now()
-	limit := max(gatherFor, w.lastSync)
+	limit := max(w.gather, w.lastSync)
 	for ; j != nil; j = w.next() {
 		if !j.taken.CompareAndSwap(false, true) {
 			continue // its caller gave up

@@ -1,0 +1,306 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rollcall-sync/rollcall/workspace"
+)
+
+// openLiteTest opens a SQLite store and hands over its writer too.
+func openLiteTest(t *testing.T) (*Store, *liteWriter) {
+	t.Helper()
+	s := openTest(t, liteScheme+t.TempDir()+"/test.db")
+	return s, s.engine.(*liteEngine).writer
+}
+
+// occupy keeps the writer in a unit until release is called.
+func occupy(t *testing.T, h *Handle) (release func()) {
+	t.Helper()
+	begun, end := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		err := h.Update(context.Background(), UnitOptions{}, func(*Tx) error {
+			close(begun)
+			<-end
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	<-begun
+	return func() { close(end); wg.Wait() }
+}
+
+// waitFor waits until a condition that another goroutine brings about holds.
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("waited in vain for ", what)
+		}
+	}
+}
+
+func TestQueueBound(t *testing.T) {
+	t.Parallel()
+	s, w := openLiteTest(t)
+	h := newWorkspace(t, s)
+	release := occupy(t, h)
+	var wg sync.WaitGroup
+	nothing := func(*Tx) error { return nil }
+	for range maxWaiting {
+		wg.Go(func() {
+			if err := h.Update(context.Background(), UnitOptions{}, nothing); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	waitFor(t, "a full queue", func() bool { return len(w.queue) == maxWaiting })
+	if err := h.Update(t.Context(), UnitOptions{}, nothing); !errors.Is(err, ErrBusy) {
+		t.Errorf("one too many: %v", err)
+	}
+	release()
+	wg.Wait()
+}
+
+func TestCancelWhileWaiting(t *testing.T) {
+	t.Parallel()
+	s, w := openLiteTest(t)
+	h := newWorkspace(t, s)
+	release := occupy(t, h)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() {
+		done <- h.Update(ctx, UnitOptions{}, func(*Tx) error { t.Error("a cancelled unit ran"); return nil })
+	}()
+	waitFor(t, "the unit to wait", func() bool { return len(w.queue) == 1 })
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	release()
+	if err := h.Update(t.Context(), UnitOptions{}, func(*Tx) error { return nil }); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestGroupCommit shows that waiting units share one transaction, that an
+// urgent one goes first and flushes, and that nothing is answered or visible
+// before the COMMIT.
+func TestGroupCommit(t *testing.T) {
+	t.Parallel()
+	s, w := openLiteTest(t)
+	h := newWorkspace(t, s)
+	w.gather = time.Minute
+	release := occupy(t, h)
+	var mu sync.Mutex
+	var order []string
+	var unseen int
+	var wg sync.WaitGroup
+	update := func(id string, urgent bool) {
+		wg.Go(func() {
+			err := h.Update(context.Background(), UnitOptions{Urgent: urgent}, func(tx *Tx) error {
+				mu.Lock()
+				defer mu.Unlock()
+				for _, earlier := range order {
+					if _, err := tx.Connection(earlier); err != nil {
+						return fmt.Errorf("%s does not see %s: %w", id, earlier, err)
+					}
+					// A view may run beside the writer; it sees commits only.
+					err := h.View(context.Background(), func(r *Reader) error { _, err := r.Connection(earlier); return err })
+					if errors.Is(err, workspace.ErrNotFound) {
+						unseen++
+					} else if err != nil {
+						return err
+					}
+				}
+				order = append(order, id)
+				return tx.PutConnection(ConnectionRow{ID: id})
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for i := range 4 {
+		update(fmt.Sprint("normal", i), false)
+		waitFor(t, "the unit to wait", func() bool { return len(w.queue) == i+1 })
+	}
+	update("urgent", true)
+	waitFor(t, "the urgent unit to wait", func() bool { return len(w.urgent) == 1 })
+	release()
+	wg.Wait()
+	if order[0] != "urgent" {
+		t.Errorf("order %v", order)
+	}
+	// The urgent unit was committed before the others began; among the four,
+	// which shared one commit, none was visible outside: 1 + 2 + 3.
+	if unseen != 6 {
+		t.Errorf("%d uncommitted rows met, want 6: the units did not share a commit", unseen)
+	}
+}
+
+// TestDiskFull fills the database (SQLITE_FULL, code 13): nothing acknowledged
+// is lost, and writes resume when there is room (FT07).
+func TestDiskFull(t *testing.T) {
+	t.Parallel()
+	s, w := openLiteTest(t)
+	h := newWorkspace(t, s)
+	var pages int64
+	if err := one(w.conn.query(t.Context(), `PRAGMA page_count`, nil)).Scan(&pages); err != nil {
+		t.Fatal(err)
+	}
+	limit := func(n int64) {
+		if err := one(w.conn.query(t.Context(), fmt.Sprintf(`PRAGMA max_page_count = %d`, n), nil)).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit(pages + 8)
+	big := strings.Repeat("x", 3000)
+	put := func(i int) error {
+		return h.Update(t.Context(), UnitOptions{}, func(tx *Tx) error {
+			err := tx.InsertAuditValues([]AuditValueRow{{Commitment: fmt.Sprintf("v%04d", i), Value: big}})
+			if i%2 == 0 {
+				return err
+			}
+			return nil // even a unit that hides it is not acknowledged
+		})
+	}
+	kept := 0
+	for ; kept < 100; kept++ {
+		if err := put(kept); err != nil {
+			if !errors.Is(err, ErrUnavailable) {
+				t.Fatalf("full: %v", err)
+			}
+			break
+		}
+	}
+	if kept == 0 || kept == 100 {
+		t.Fatalf("%d units fitted", kept)
+	}
+	if err := put(kept + 1); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("still full: %v", err)
+	}
+	count := func() (n int) {
+		if err := h.View(t.Context(), func(r *Reader) error {
+			return r.row(`SELECT COUNT(*) FROM audit_value WHERE workspace_id = ?`, r.ws).Scan(&n)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := count(); n != kept {
+		t.Errorf("%d rows, %d acknowledged", n, kept)
+	}
+	// Units that share the commit of the one that fills the disk fail with it.
+	w.gather = time.Minute
+	begun, filled := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	errs := make([]error, 3)
+	for i := range errs {
+		wg.Go(func() {
+			errs[i] = h.Update(context.Background(), UnitOptions{}, func(tx *Tx) error {
+				switch i {
+				case 0:
+					close(begun)
+					<-filled
+					return nil
+				case 1:
+					return tx.PutCursor(CursorRow{Connection: "okta", Kind: "full"})
+				default:
+					return tx.InsertAuditValues([]AuditValueRow{{Commitment: "last", Value: strings.Repeat(big, 20)}})
+				}
+			})
+		})
+		if i == 0 {
+			<-begun
+		}
+		waitFor(t, "the unit to wait", func() bool { return len(w.queue) == i })
+	}
+	close(filled)
+	wg.Wait()
+	for i, err := range errs {
+		if !errors.Is(err, ErrUnavailable) {
+			t.Errorf("unit %d of a lost commit: %v", i, err)
+		}
+	}
+	limit(1 << 20)
+	if err := put(9999); err != nil {
+		t.Errorf("with room again: %v", err)
+	}
+	if n := count(); n != kept+1 {
+		t.Errorf("%d rows, %d acknowledged", n, kept+1)
+	}
+}
+
+// TestLockedByAnother: a process that holds the write lock for too long makes
+// writes unavailable, not wrong; commands write beside the daemon in between.
+func TestLockedByAnother(t *testing.T) {
+	t.Parallel()
+	s, w := openLiteTest(t)
+	h := newWorkspace(t, s)
+	if err := w.conn.do(`PRAGMA busy_timeout = 50`); err != nil {
+		t.Fatal(err)
+	}
+	var path string
+	if err := one(w.conn.query(t.Context(), `SELECT file FROM pragma_database_list`, nil)).Scan(&path); err != nil {
+		t.Fatal(err)
+	}
+	beside := openTest(t, liteScheme+path)
+	release := occupy(t, beside.In("acme"))
+	err := h.Update(t.Context(), UnitOptions{}, func(*Tx) error { t.Error("two writers"); return nil })
+	if !errors.Is(err, ErrUnavailable) {
+		t.Errorf("locked: %v", err)
+	}
+	release()
+	for _, h := range []*Handle{h, beside.In("acme")} {
+		if err := h.Update(t.Context(), UnitOptions{}, func(tx *Tx) error { _, err := tx.NextRef(); return err }); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestClosed(t *testing.T) {
+	t.Parallel()
+	s, _ := openLiteTest(t)
+	h := newWorkspace(t, s)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Update(t.Context(), UnitOptions{}, func(*Tx) error { return nil }); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("update: %v", err)
+	}
+	if err := h.View(t.Context(), func(*Reader) error { return nil }); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("view: %v", err)
+	}
+}
+
+// TestStatementCache: built texts push each other out; the cache stays small
+// and correct.
+func TestStatementCache(t *testing.T) {
+	t.Parallel()
+	s, w := openLiteTest(t)
+	h := newWorkspace(t, s)
+	err := h.Update(t.Context(), UnitOptions{}, func(tx *Tx) error {
+		for i := range 3 * writerStatements {
+			var got int
+			if err := tx.row(fmt.Sprintf(`SELECT %d FROM workspace WHERE workspace_id = ?`, i), tx.ws).Scan(&got); err != nil || got != i {
+				return fmt.Errorf("%d: got %d: %w", i, got, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(w.conn.stmts); n > writerStatements {
+		t.Errorf("%d statements are kept, %d may be", n, writerStatements)
+	}
+}
