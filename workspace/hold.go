@@ -73,7 +73,8 @@ func (j *judge) kept(c *Change, d *Decision) bool {
 // these people or takes their groups or numbers. An explicit no (E1), with
 // its tail, still ends access.
 func (j *judge) protects(c *Change, d *Decision) bool {
-	if j.p.Actor.Person() || c.Direction() != Reduction || c.Cause.Class == EvidenceE1 {
+	leaving := c.Kind == MemberDeactivate || c.Kind == MemberRemove || c.Cause.Tail || c.Cause.Kind == CauseLeaver
+	if j.p.Actor.Person() || c.Direction() != Reduction || leaving && c.Cause.Class == EvidenceE1 {
 		return false
 	}
 	row := NumberSettings

@@ -99,6 +99,14 @@ func TestLeaversPass(t *testing.T) {
 	if d := Check(p)[0]; d.Rule != RuleProtect {
 		t.Errorf("a protected member ends by absence: %s [%s]", d.Verdict, d.Rule)
 	}
+	lowered := roleChange(v, "dan", RoleMember)
+	v.Members["dan"].Role = RoleAdmin
+	lowered.Cause.Class = EvidenceE1
+	lowered.Before = *v.Members["dan"]
+	p.Changes = []Change{lowered}
+	if d := Check(p)[0]; d.Rule != RuleProtect {
+		t.Errorf("a protected member is lowered beside an explicit no: %s [%s]", d.Verdict, d.Rule)
+	}
 	for _, class := range []EvidenceClass{EvidenceNone, EvidenceE3, EvidenceE4} {
 		absent.Cause.Class = class
 		p.Changes = []Change{absent}

@@ -179,6 +179,9 @@ func (t *trial) compare(a, b int) int {
 			return r
 		}
 	}
+	if r := strings.Compare(x.Cause.ExternalID, y.Cause.ExternalID); r != 0 {
+		return r
+	}
 	return cmp.Or(strings.Compare(Fingerprint(*x), Fingerprint(*y)), strings.Compare(x.ID, y.ID))
 }
 
