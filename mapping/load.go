@@ -30,9 +30,12 @@ type compiler struct {
 	rowTests   []rowTest
 }
 
-// groupID finds a directory group: by connection and id, or by connection
-// and folded name; an empty connection stands for any.
-type groupID struct{ connection, id string }
+// groupAt is a named group where it is looked up by id or folded name: it is
+// met in that connection only, or in any if connection is "".
+type groupAt struct {
+	connection string
+	n          int
+}
 
 // namedGroup is a directory group that rows name.
 type namedGroup struct {
@@ -60,7 +63,7 @@ func load(text []byte, opt LoadOptions) (*Rules, error) {
 	}
 	c.rules = &Rules{
 		hash: "sha256:" + hex.EncodeToString(sum[:]), zone: time.UTC, reads: map[string]bool{},
-		groupByID: map[groupID][]int{}, groupByName: map[groupID][]int{}, pools: map[string]Pool{},
+		groupByID: map[string][]groupAt{}, groupByName: map[string][]groupAt{}, pools: map[string]Pool{},
 		poolCountry: map[string]string{},
 	}
 	root, ok := c.parse(text)
@@ -464,16 +467,16 @@ func (c *compiler) numberGroup(key string, g *namedGroup) int {
 	c.groupNum[key] = n
 	r.groups = append(r.groups, *g)
 	for _, k := range g.keys {
+		at := groupAt{k.Connection, n}
 		if k.ID != "" {
-			id := groupID{k.Connection, k.ID}
-			r.groupByID[id] = append(r.groupByID[id], n)
+			r.groupByID[k.ID] = append(r.groupByID[k.ID], at)
 			continue
 		}
-		id := groupID{k.Connection, foldText(k.Name)}
-		r.groupByName[id] = append(r.groupByName[id], n)
+		key := foldText(k.Name)
+		r.groupByName[key] = append(r.groupByName[key], at)
 		if k.Connection == "" {
-			id = groupID{"", k.Name}
-			r.groupByID[id] = append(r.groupByID[id], n)
+			// A bare text may be an id as well.
+			r.groupByID[k.Name] = append(r.groupByID[k.Name], at)
 		}
 	}
 	return n

@@ -20,8 +20,8 @@ type Rules struct {
 	mayEnd map[string]bool
 
 	groups      []namedGroup
-	groupByID   map[groupID][]int
-	groupByName map[groupID][]int
+	groupByID   map[string][]groupAt
+	groupByName map[string][]groupAt // by folded name
 
 	pools       map[string]Pool
 	poolCountry map[string]string // country by folded site

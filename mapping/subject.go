@@ -95,23 +95,25 @@ func (s *subject) mergeGroups() {
 		return
 	}
 	s.groups = make([]uint64, (len(r.groups)+63)/64)
-	set := func(nums []int) {
-		for _, n := range nums {
-			s.groups[n/64] |= 1 << (n % 64)
-		}
-	}
 	for i := range s.person.Groups {
 		g := &s.person.Groups[i]
 		if g.ID != "" {
-			set(r.groupByID[groupID{g.Connection, g.ID}])
+			s.setGroups(r.groupByID[g.ID], g.Connection)
 		}
 		if g.ExternalID != "" && g.ExternalID != g.ID {
-			set(r.groupByID[groupID{g.Connection, g.ExternalID}])
+			s.setGroups(r.groupByID[g.ExternalID], g.Connection)
 		}
 		if len(r.groupByName) > 0 && g.Name != "" {
-			key := foldText(g.Name)
-			set(r.groupByName[groupID{"", key}])
-			set(r.groupByName[groupID{g.Connection, key}])
+			s.setGroups(r.groupByName[foldText(g.Name)], g.Connection)
+		}
+	}
+}
+
+// setGroups sets the bits of the groups that are met at a connection.
+func (s *subject) setGroups(at []groupAt, connection string) {
+	for _, a := range at {
+		if a.connection == "" || a.connection == connection {
+			s.groups[a.n/64] |= 1 << (a.n % 64)
 		}
 	}
 }
