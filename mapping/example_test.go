@@ -1,6 +1,28 @@
 package mapping
 
-import "testing"
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// The worked examples of the reference load, and their tests pass.
+func TestDocumentedExamplesLoad(t *testing.T) {
+	text, err := os.ReadFile("../docs/mapping.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(text), "```yaml\n")[1:]
+	if len(blocks) != 3 {
+		t.Fatalf("%d examples", len(blocks))
+	}
+	for _, b := range blocks {
+		yaml, _, _ := strings.Cut(b, "```")
+		if _, err := Load([]byte(yaml), LoadOptions{}); err != nil {
+			t.Errorf("%v in\n%s", err, yaml)
+		}
+	}
+}
 
 func TestExampleLoads(t *testing.T) {
 	r, err := Load(Example(), LoadOptions{File: "example.yaml", Connections: []string{"corp", "okta"}})
