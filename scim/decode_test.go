@@ -252,12 +252,13 @@ func TestHostileJSON(t *testing.T) {
 		"depth of lists":    strings.Repeat("[", 1<<20),
 		"depth of both":     strings.Repeat(`[{"a":`, 10000),
 		"long text":         `{"userName":"` + strings.Repeat("x", 1<<20) + `"}`,
+		"long with escapes": `{"userName":"` + strings.Repeat(`\n`, 1<<19) + `"}`,
 		"one unended text":  `{"userName":"` + strings.Repeat("x", 1<<20),
 		"a number for ages": `{"userName":` + strings.Repeat("1", 1<<20) + `}`,
 	}
 	for name, body := range bodies {
 		best := time.Hour
-		for range 3 { // The best of three, since the machine has other work.
+		for range 10 { // The best of ten, since the machine has other work.
 			start := time.Now()
 			_, err := Decode([]byte(body), testUser, profile(t, "entra"))
 			best = min(best, time.Since(start))
@@ -265,7 +266,7 @@ func TestHostileJSON(t *testing.T) {
 				t.Errorf("%s: not refused", name)
 			}
 		}
-		if best > 10*time.Millisecond {
+		if best > 10*time.Millisecond*raceFactor {
 			t.Errorf("%s: took %v", name, best)
 		}
 	}

@@ -262,12 +262,13 @@ func (s *jsonScanner) skip(c byte) bool {
 func (s *jsonScanner) string() (string, error) {
 	s.pos++
 	start := s.pos
-	for s.pos < len(s.text) {
+	end := min(len(s.text), start+maxTextBytes+1)
+	for s.pos < end {
 		switch c := s.text[s.pos]; {
 		case c == '"':
 			text := s.text[start:s.pos]
 			s.pos++
-			return text, checkText(text)
+			return text, nil
 		case c == '\\':
 			return s.escaped(start)
 		case c < ' ':
@@ -275,6 +276,9 @@ func (s *jsonScanner) string() (string, error) {
 		default:
 			s.pos++
 		}
+	}
+	if end < len(s.text) {
+		return "", tooLong(s.text[start:end])
 	}
 	return "", s.malformed()
 }
@@ -284,11 +288,14 @@ func (s *jsonScanner) escaped(start int) (string, error) {
 	var b strings.Builder
 	b.WriteString(s.text[start:s.pos])
 	for s.pos < len(s.text) {
+		if b.Len() > maxTextBytes {
+			return "", tooLong(b.String())
+		}
 		c := s.text[s.pos]
 		switch {
 		case c == '"':
 			s.pos++
-			return b.String(), checkText(b.String())
+			return b.String(), nil
 		case c < ' ':
 			return "", s.malformed()
 		case c != '\\':
@@ -355,12 +362,10 @@ func (s *jsonScanner) codeUnit() (rune, bool) {
 	return r, true
 }
 
-// checkText applies the limit on text.
-func checkText(text string) error {
-	if len(text) > maxTextBytes {
-		return errInvalidValue("GD06", "a text is longer than %d bytes; it begins with %q", maxTextBytes, shorten(text))
-	}
-	return nil
+// tooLong is the error for text over the limit. It comes as soon as the limit
+// is passed, so that a long text costs no more than a short one.
+func tooLong(text string) error {
+	return errInvalidValue("GD06", "a text is longer than %d bytes; it begins with %q", maxTextBytes, shorten(text))
 }
 
 // number reads a number (RFC 8259 section 6), kept as text so that no digit is
@@ -388,10 +393,11 @@ func (s *jsonScanner) number() (any, error) {
 	return json.Number(s.text[start:s.pos]), nil
 }
 
-// digits steps over digits; false if there is none.
+// digits steps over digits, a few more than are allowed at most; false if
+// there is none.
 func (s *jsonScanner) digits() bool {
 	start := s.pos
-	for s.pos < len(s.text) && s.text[s.pos] >= '0' && s.text[s.pos] <= '9' {
+	for s.pos < len(s.text) && s.pos-start <= maxNumberText && s.text[s.pos] >= '0' && s.text[s.pos] <= '9' {
 		s.pos++
 	}
 	return s.pos > start
