@@ -107,69 +107,10 @@ func (d Document) Attributes(rt *ResourceType) map[string][]string {
 	if email, ok := d.Email(); ok {
 		attrs["email"] = []string{email}
 	}
-	d.phones(attrs)
-	d.places(attrs)
+	d.listed(attrs)
 	d.extensionAttributes(rt, attrs)
 	d.roleAlias(attrs)
 	return attrs
-}
-
-// phones states telephoneNumber (the primary or first of type work) and mobile.
-// A list without an entry of a type says nothing about that type: a client
-// that maps only the mobile must not empty what another source knows.
-func (d Document) phones(attrs map[string][]string) {
-	v, ok := d["phoneNumbers"]
-	if !ok {
-		return
-	}
-	list, _ := v.([]any)
-	if len(list) == 0 {
-		attrs["telephoneNumber"], attrs["mobile"] = []string{}, []string{}
-		return
-	}
-	if v := typedText(list, "work", "value"); v != "" {
-		attrs["telephoneNumber"] = []string{v}
-	}
-	if v := typedText(list, "mobile", "value"); v != "" {
-		attrs["mobile"] = []string{v}
-	}
-}
-
-// places states city, country and office from the work address, else the
-// primary or first one. Office is the formatted address, because that is where
-// Entra puts the office.
-func (d Document) places(attrs map[string][]string) {
-	v, ok := d["addresses"]
-	if !ok {
-		return
-	}
-	list, _ := v.([]any)
-	for _, p := range []struct{ name, sub string }{{"city", "locality"}, {"country", "country"}, {"office", "formatted"}} {
-		switch text := typedText(list, "work", p.sub); {
-		case len(list) == 0:
-			attrs[p.name] = []string{}
-		case text != "":
-			attrs[p.name] = []string{text}
-		}
-	}
-}
-
-// typedText returns a sub-attribute of the entry of this type, the primary one
-// first. Entries without a type count as any type.
-func typedText(list []any, kind, sub string) string {
-	found := ""
-	for _, e := range list {
-		m, _ := e.(map[string]any)
-		t, _ := m["type"].(string)
-		if t != "" && !sameName(t, kind) {
-			continue
-		}
-		text, _ := m[sub].(string)
-		if text != "" && (found == "" || m["primary"] == true) {
-			found = text
-		}
-	}
-	return found
 }
 
 // extensionAttributes states every attribute of every extension by URN, and

@@ -71,3 +71,61 @@ func TestEmail(t *testing.T) {
 		}
 	}
 }
+
+// TestEmptiedEntries: an entry taken out of a list is stated empty, one that
+// never was there is unknown (MC1), and neither answers nor PUT show the mark.
+func TestEmptiedEntries(t *testing.T) {
+	const both = `"phoneNumbers":[{"type":"work","value":"1"},{"type":"mobile","value":"9"}]`
+	const mobile = `"phoneNumbers":[{"type":"mobile","value":"9"}]`
+	p := profile(t, "entra")
+	state := func(doc Document) string {
+		values, stated := doc.Attributes(testUser)["telephoneNumber"]
+		switch {
+		case !stated:
+			return "unknown"
+		case len(values) == 0:
+			return "empty"
+		}
+		return values[0]
+	}
+	patch := func(doc Document, ops string) Document {
+		after, _, _, _, err := patchWith(doc, testUser, p, envelope(ops))
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkRoundTrip(t, after, p)
+		return after
+	}
+	put := func(doc Document, body string) Document {
+		got, err := Decode([]byte(`{"userName":"u@acme.com"`+body+`}`), testUser, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		after, _, _ := Put(doc, got.Document, testUser)
+		return after
+	}
+	start := document(t, `{"userName":"u@acme.com",`+both+`}`)
+	never := document(t, `{"userName":"u@acme.com",`+mobile+`}`)
+	removed := patch(start, `{"op":"remove","path":"phoneNumbers[type eq \"work\"]"}`)
+	for _, tt := range []struct {
+		name string
+		doc  Document
+		want string
+	}{
+		{"there", start, "1"}, {"never sent", never, "unknown"}, {"removed", removed, "empty"},
+		{"cleared", patch(start, `{"op":"replace","path":"phoneNumbers[type eq \"work\"].value","value":""}`), "empty"},
+		{"list replaced", patch(start, `{"op":"replace","path":"phoneNumbers","value":[{"type":"mobile","value":"9"}]}`), "empty"},
+		{"still, after another change", patch(removed, `{"op":"add","path":"title","value":"T"}`), "empty"},
+		{"there again", patch(removed, `{"op":"add","path":"phoneNumbers[type eq \"work\"].value","value":"2"}`), "2"},
+		{"all removed", patch(removed, `{"op":"remove","path":"phoneNumbers"}`), "empty"},
+		{"a mobile after all was removed", patch(patch(start, `{"op":"remove","path":"phoneNumbers"}`), `{"op":"add","path":"phoneNumbers","value":[{"type":"mobile","value":"9"}]}`), "empty"},
+		{"PUT without it", put(start, ","+mobile), "empty"},
+		{"PUT again", put(removed, ","+mobile), "empty"},
+		{"PUT without the list", put(start, ""), "unknown"},
+		{"PUT of a mobile that never had one", put(never, ","+mobile), "unknown"},
+	} {
+		if got := state(tt.doc); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}

@@ -24,6 +24,7 @@ func patch(doc Document, ops []Operation, rt *ResourceType, p Profile) (Document
 			return nil, MemberDelta{}, Diff{}, nil, err
 		}
 	}
+	markEmptied(doc, w.doc)
 	diff := difference(doc, w.doc, rt)
 	if diff.Visible() {
 		if err := w.doc.check(rt); err != nil {

@@ -54,6 +54,7 @@ func Put(old, body Document, rt *ResourceType) (after Document, unknown []string
 			delete(after, ext.ID)
 		}
 	}
+	markEmptied(old, after)
 	diff = difference(old, after, rt)
 	for _, c := range diff.Changes {
 		if c.After == nil && !after.states(rt, c.Path) {
