@@ -1,5 +1,7 @@
 package workspace
 
+import "fmt"
+
 // NumberState is where a phone number stands.
 type NumberState string
 
@@ -54,6 +56,16 @@ func ParseAccess(s string) (Access, bool) {
 
 // MarshalText implements encoding.TextMarshaler.
 func (a Access) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler; empty text is no access.
+func (a *Access) UnmarshalText(b []byte) error {
+	v, ok := ParseAccess(string(b))
+	if !ok && len(b) > 0 {
+		return fmt.Errorf("unknown access %q: use exclusive, shared or view_only", b)
+	}
+	*a = v
+	return nil
+}
 
 // Rings reports whether this access rings: view-only never does (R13).
 func (a Access) Rings() bool { return a == AccessShared || a == AccessExclusive }
