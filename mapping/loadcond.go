@@ -104,7 +104,7 @@ func (c *compiler) compileOperator(f *fields, depth int) cond {
 }
 
 // compileList reads the conditions under all: or any:.
-func (c *compiler) compileList(v value, depth int, make func([]cond) cond) cond {
+func (c *compiler) compileList(v value, depth int, combine func([]cond) cond) cond {
 	items, ok := v.list()
 	if !ok {
 		return nil
@@ -119,7 +119,7 @@ func (c *compiler) compileList(v value, depth int, make func([]cond) cond) cond 
 			out = append(out, in)
 		}
 	}
-	return make(out)
+	return combine(out)
 }
 
 // compileGroup reads one group name.
@@ -132,7 +132,7 @@ func (c *compiler) compileGroup(v value) cond {
 }
 
 // compileGroups reads the names under group_any: or group_all:.
-func (c *compiler) compileGroups(v value, make func([]cond) cond) cond {
+func (c *compiler) compileGroups(v value, combine func([]cond) cond) cond {
 	items, ok := v.list()
 	if !ok {
 		return nil
@@ -147,7 +147,7 @@ func (c *compiler) compileGroups(v value, make func([]cond) cond) cond {
 			out = append(out, in)
 		}
 	}
-	return make(out)
+	return combine(out)
 }
 
 // compileDomain reads `claimed` or a list of domains.

@@ -57,7 +57,7 @@ func Normalise(raw, region string) (Normalised, error) {
 	case errors.Is(err, phonenumbers.ErrInvalidCountryCode) && !strings.HasPrefix(text, "+"):
 		return out, ErrNoCountry
 	case err != nil:
-		return out, fmt.Errorf("%w: %v", ErrNotNumber, err)
+		return out, fmt.Errorf("%w: %w", ErrNotNumber, err)
 	case !phonenumbers.IsValidNumber(num):
 		return out, fmt.Errorf("%w: no number in use has this form", ErrNotNumber)
 	}
