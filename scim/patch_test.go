@@ -325,6 +325,7 @@ func TestPatchGroup(t *testing.T) {
 		{name: "MV03 add and remove the same", ops: `{"op":"add","path":"members","value":[{"value":"u1"}]},{"op":"remove","path":"members[value eq \"u1\"]"}`, want: MemberDelta{Remove: []string{"u1"}}},
 		{name: "remove and add the same", ops: `{"op":"remove","path":"members[value eq \"u1\"]"},{"op":"add","path":"members","value":[{"value":"u1"}]}`, want: MemberDelta{Add: []string{"u1"}}},
 		{name: "add before a reset counts for nothing", ops: `{"op":"add","path":"members","value":[{"value":"u1"}]},{"op":"remove","path":"members"},{"op":"add","path":"members","value":[{"value":"u2"}]}`, want: MemberDelta{Reset: true, Set: []string{"u2"}}},
+		{name: "remove after a reset", ops: `{"op":"replace","path":"members","value":[{"value":"u1"},{"value":"u2"}]},{"op":"remove","path":"members[value eq \"u1\"]"}`, want: MemberDelta{Reset: true, Set: []string{"u2"}}},
 		{name: "TL09 add by value path", ops: `{"op":"add","path":"members[value eq \"u1\"]","value":null}`, want: MemberDelta{Add: []string{"u1"}}, strict: "noTarget"},
 		{name: "one object, bare text", ops: `{"op":"add","path":"members","value":{"value":"u1"}},{"op":"add","path":"members","value":["u2"]}`, want: MemberDelta{Add: []string{"u1", "u2"}}, strict: "invalidValue"},
 	}

@@ -141,6 +141,9 @@ func TestProjection(t *testing.T) {
 	wantError(t, err, 400, "invalidValue", "together")
 	_, err = ParseProjection(strings.Repeat("a,", 300), "", testUser)
 	wantError(t, err, 400, "invalidValue", "more than")
+	if p, err := ParseProjection("userName", "", testUser); err != nil || !p.Shows(testUser, "id") || p.Shows(testUser, "password") || p.Shows(testUser, "bogus") {
+		t.Errorf("id is always returned, password never: %v", err)
+	}
 	for _, tt := range []struct {
 		attributes, excluded string
 		want                 bool
