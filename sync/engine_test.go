@@ -52,7 +52,7 @@ func TestLeaverAndReturn(t *testing.T) {
 		bob.off = true
 		res := w.push(bob)
 		if outcome(res, workspace.MemberDeactivate) != "applied" {
-			t.Fatalf("deactivation: %+v", res.Outcomes)
+			t.Fatalf("deactivation: %s", told(res))
 		}
 		w.want("bob@acme.com", "member deactivated")
 		w.sound()
@@ -111,7 +111,7 @@ func TestRaiseIsHeldAndApproved(t *testing.T) {
 		}
 		res = w.put(admins, nil, []*user{bob})
 		if outcome(res, workspace.MemberRole) != "applied" {
-			t.Errorf("lowering: %+v", res.Outcomes)
+			t.Errorf("lowering: %s", told(res))
 		}
 		w.want("bob@acme.com", "member active")
 		w.sound()
@@ -208,4 +208,3 @@ func TestMemberConnectionOnlyJoins(t *testing.T) {
 	}
 	w.want("bob@acme.com", "member active")
 }
-

@@ -71,7 +71,9 @@ func direct(t testing.TB) *world {
 // engines runs a test on both databases.
 func engines(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
-	t.Run("sqlite", func(t *testing.T) { test(t, newWorld(t, "sqlite:"+filepath.Join(t.TempDir(), "rollcall.db"), testMapping)) })
+	t.Run("sqlite", func(t *testing.T) {
+		test(t, newWorld(t, "sqlite:"+filepath.Join(t.TempDir(), "rollcall.db"), testMapping))
+	})
 	t.Run("postgres", func(t *testing.T) { test(t, newWorld(t, pgtest.NewDatabase(t), testMapping)) })
 }
 
@@ -390,3 +392,12 @@ func outcome(r Result, kind workspace.ChangeKind) string {
 	return ""
 }
 
+// told lists a result's outcomes, one line each.
+func told(r Result) string {
+	var b strings.Builder
+	for _, o := range r.Outcomes {
+		d := o.Decision
+		fmt.Fprintf(&b, "\n%s %s %s [%s] %s", d.Change.Kind, d.Change.Subject.Label, o.Outcome, d.Rule, d.Reason)
+	}
+	return b.String()
+}

@@ -153,7 +153,8 @@ func (j *judge) holds(c *Change, now *Member, a authority, d *Decision) {
 	if c.Direction() != Expansion || c.Cause.Kind == CauseLeaver || c.Cause.Tail {
 		return
 	}
-	if actor.Kind == ActorConnection && actor.SponsorLost {
+	// A contained sponsor comes back by the directory that contained them.
+	if actor.Kind == ActorConnection && actor.SponsorLost && d.Rule != ruleContained {
 		j.hold(d, RuleSponsor, "The sponsor of connection "+actor.name()+" is gone or lowered, so what it grants waits"+inRow(d.Row)+"; "+j.actor()+".",
 			"An Owner or Admin with row M11 becomes the sponsor of "+actor.name()+", or "+lower(j.who(IntegrationConfigure))+" approves the plan.", false)
 	}

@@ -168,6 +168,11 @@ func (j *judge) edge(c *Change, now *Member, a authority, d *Decision) bool {
 	if c.Kind == MemberContain {
 		return j.contain(now, a, d)
 	}
+	if c.Kind == MemberRelease && j.p.Actor.Kind == ActorConnection && now != nil && now.Contained && now.ContainedCause == j.p.Actor.ID {
+		// Whose "no" contained the Owner may take it back (CO4).
+		d.Row, d.Rule, d.Reason = OwnerChange, ruleContained, "The directory that contained "+j.person(now)+" states them enabled again."
+		return false
+	}
 	makes := makesOwner(c, now)
 	if !makes && !touchesOwner(c, now) {
 		return false
@@ -191,6 +196,9 @@ func (j *judge) edge(c *Change, now *Member, a authority, d *Decision) bool {
 	return false
 }
 
+// ruleContained is the rule of containment and of its end.
+const ruleContained = "O3"
+
 // contain allows O3: a directory's "no" blocks an Owner without taking them.
 // Among people only Owners block an Owner.
 func (j *judge) contain(now *Member, a authority, d *Decision) bool {
@@ -198,7 +206,7 @@ func (j *judge) contain(now *Member, a authority, d *Decision) bool {
 	if now != nil && now.Role == RoleOwner {
 		row = OwnerChange
 	}
-	d.Row, d.Rule = row, "O3"
+	d.Row, d.Rule = row, ruleContained
 	if a.person && !j.policy.can(a.role, row) {
 		return j.missing(&d.Change, a, row, d)
 	}
