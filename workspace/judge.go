@@ -251,7 +251,7 @@ func (j *judge) transfer(c *Change, a authority, d *Decision) bool {
 
 // base asks the row or scope rule of an ordinary change.
 func (j *judge) base(c *Change, now *Member, a authority, d *Decision) bool {
-	if d.Row != "" { // an Owner edge has spoken
+	if d.Row != "" && c.Kind != MemberCreate { // an Owner edge has spoken; newcomers need M04 too
 		return j.given(a, d)
 	}
 	switch {
