@@ -10,6 +10,8 @@ type dialect struct {
 	// column is what follows TEXT in the migrations. PostgreSQL's databases
 	// sort by some locale; rows are ordered and compared bytewise on both.
 	column string
+	// own starts the lines of the migrations that are this engine's only.
+	own string
 	// rebind turns ? into the engine's placeholders.
 	rebind func(string) string
 }
@@ -17,6 +19,7 @@ type dialect struct {
 var (
 	liteDialect = dialect{
 		now:    "CAST(unixepoch('subsec') * 1000000 AS BIGINT)",
+		own:    "--sqlite: ",
 		rebind: func(q string) string { return q },
 	}
 	postgresDialect = dialect{
@@ -24,6 +27,7 @@ var (
 		share:  " FOR SHARE",
 		now:    "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
 		column: ` COLLATE "C"`,
+		own:    "--postgres: ",
 		rebind: dollars,
 	}
 )
@@ -40,7 +44,8 @@ func (d *dialect) expand(text string, locking bool) string {
 	return d.rebind(text)
 }
 
-// migration gives a migration's text with the engine's collation.
+// migration gives a migration's text with the engine's collation and its own
+// lines; the other engine's stay comments.
 func (d *dialect) migration(text string) string {
-	return strings.ReplaceAll(text, " TEXT", " TEXT"+d.column)
+	return strings.NewReplacer(" TEXT", " TEXT"+d.column, d.own, "").Replace(text)
 }

@@ -19,9 +19,9 @@ func single[T any](r *Reader, scan func(scanner, *T) error, text string, args ..
 	return v, err
 }
 
-// in replaces each "(*)" of a text, as in "id IN (*)", by n placeholders.
+// in replaces each "IN (*)" of a text by a list of n placeholders.
 func in(text string, n int) string {
-	return strings.ReplaceAll(text, "(*)", "("+strings.Repeat("?, ", n-1)+"?)")
+	return strings.ReplaceAll(text, "IN (*)", "IN ("+strings.Repeat("?, ", n-1)+"?)")
 }
 
 // chunkSizes are the lengths that lists of placeholders have: few, so that

@@ -43,9 +43,9 @@ const (
 				JOIN groups g ON g.workspace_id = gm.workspace_id AND g.group_id = gm.group_id
 				WHERE gm.workspace_id = ? AND g.name_key = ?))
 		ORDER BY m.member_id LIMIT ?`
-	selectPersons = `SELECT m.member_id FROM member m
-		WHERE m.workspace_id = ? AND (m.member_id = ? OR m.email_key = ?)`
-	selectMemberNames = `SELECT member_id, name FROM member WHERE workspace_id = ? AND member_id > ?
+	selectPersons = `SELECT member_id FROM member WHERE workspace_id = ? AND member_id = ?
+		UNION SELECT member_id FROM member WHERE workspace_id = ? AND email_key = ? AND state <> 'removed'`
+	selectMemberNames = `SELECT member_id, name, email_key FROM member WHERE workspace_id = ? AND member_id > ?
 		ORDER BY member_id LIMIT ?`
 	selectMembersByID = `SELECT ` + memberColumns + ` FROM member m
 		WHERE m.workspace_id = ? AND m.member_id IN (*) ORDER BY m.member_id`
@@ -103,11 +103,11 @@ func (r *Reader) filteredMembers(f MemberFilter) ([]workspace.Member, error) {
 		f.Role.String(), f.Group, r.ws, f.Group, limitOf(f.Limit))
 }
 
-// persons finds the few members whom a person's words mean. Names are folded
-// here, since they have no key column; they are read only if neither an id
-// nor an address fits.
+// persons finds the few members whom a person's words mean. Names have no key
+// column and addresses of removed members no index, so they are folded and
+// compared here, and only if neither an id nor an address in use fits.
 func (r *Reader) persons(f MemberFilter, states []workspace.MemberState) ([]workspace.Member, error) {
-	ids, err := list(r, scanOne[string], selectPersons, r.ws, f.Person, f.Person)
+	ids, err := list(r, scanOne[string], selectPersons, r.ws, f.Person, r.ws, f.Person)
 	if err == nil && len(ids) == 0 {
 		ids, err = r.named(f.Person)
 	}
@@ -144,18 +144,22 @@ type textPair struct{ key, value string }
 
 func scanPair(s scanner, p *textPair) error { return s.Scan(&p.key, &p.value) }
 
-// named finds the ids of members by folded name.
+type namedMember struct{ id, name, emailKey string }
+
+func scanNamed(s scanner, m *namedMember) error { return s.Scan(&m.id, &m.name, &m.emailKey) }
+
+// named finds the ids of members by folded name, or by an address they had.
 func (r *Reader) named(key string) ([]string, error) {
 	var ids []string
 	for after := ""; ; {
-		page, err := list(r, scanPair, selectMemberNames, r.ws, after, edgePage)
+		page, err := list(r, scanNamed, selectMemberNames, r.ws, after, edgePage)
 		if err != nil {
 			return nil, err
 		}
 		for _, m := range page {
-			after = m.key
-			if fold.Key(m.value) == key {
-				ids = append(ids, m.key)
+			after = m.id
+			if m.emailKey == key || fold.Key(m.name) == key {
+				ids = append(ids, m.id)
 			}
 		}
 		if len(page) < edgePage {

@@ -77,6 +77,8 @@ func listings(t *testing.T, s *store.Store) {
 		{store.MemberFilter{Person: "005@acme.com"}, 1, "m005"},
 		{store.MemberFilter{Person: "jürgen gross"}, 1, "m017"},
 		{store.MemberFilter{Person: "m003"}, 0, ""},
+		{store.MemberFilter{Person: "003@acme.com"}, 0, ""},
+		{store.MemberFilter{Person: "003@acme.com", States: []workspace.MemberState{workspace.StateRemoved}}, 1, "m003"},
 		{store.MemberFilter{Person: "m005", Group: "hq"}, 1, "m005"},
 		{store.MemberFilter{Person: "m000", Group: "hq"}, 0, ""},
 		{store.MemberFilter{Person: "m005", Role: workspace.RoleOwner}, 0, ""},
