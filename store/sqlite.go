@@ -35,16 +35,18 @@ func litePath(address string) (string, error) {
 	return path, nil
 }
 
-// liteDSN is the connection string of reliability section 2. WAL pages are
-// read through a shared mapping, so that the caches, which are private memory
-// of the process, can be small.
+// liteDSN is the connection string of reliability section 2. The caches are
+// small, for they are private memory of the process: the allocator rounds a
+// cached page of 4 KiB up to 8, and the system caches the file anyway
+// (measured: look-ups among 100,000 rows take 12 us instead of 10). The file
+// is not mapped: the pages of a mapping count as the process's own memory.
 func liteDSN(path string, writer bool) string {
 	pragmas := []string{
 		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
-		"mmap_size(268435456)", "journal_size_limit(67108864)",
+		"journal_size_limit(67108864)",
 	}
 	if writer {
-		pragmas = append(pragmas, "cache_size(-8192)")
+		pragmas = append(pragmas, "cache_size(-4096)")
 	} else {
 		pragmas = append(pragmas, "cache_size(-1024)", "query_only(1)")
 	}
