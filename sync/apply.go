@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 
@@ -64,10 +65,14 @@ func (u *unit) write(items []int) error {
 		return nil
 	}
 	old := shallow(u.view)
+	changes := make([]workspace.Change, 0, len(items))
 	for _, i := range items {
 		if u.plan[i].Kind != "" {
-			u.view.Apply(u.plan[i].Change)
+			changes = append(changes, u.plan[i].Change)
 		}
+	}
+	for _, i := range workspace.Order(changes) {
+		u.view.Apply(changes[i])
 	}
 	if err := u.writeNouns(old); err != nil {
 		return err
@@ -92,7 +97,7 @@ func (u *unit) write(items []int) error {
 // writeNouns writes members, groups, invitations, domains and numbers that
 // differ from the old view, each kind in the order of ids (L5).
 func (u *unit) writeNouns(old *workspace.View) error {
-	for _, id := range sortedKeys(u.view.Members) {
+	for _, id := range u.memberOrder(old) {
 		was, m := old.Members[id], *u.view.Members[id]
 		switch {
 		case was == u.view.Members[id]:
@@ -133,6 +138,23 @@ func (u *unit) writeNouns(old *workspace.View) error {
 		}
 	}
 	return u.writeNumbers(old)
+}
+
+// memberOrder is the order of ids, but whoever stops being the primary Owner
+// comes first: there is one of them at any time.
+func (u *unit) memberOrder(old *workspace.View) []string {
+	ids := sortedKeys(u.view.Members)
+	slices.SortStableFunc(ids, func(a, b string) int {
+		return cmp.Compare(u.keepsPrimary(old, a), u.keepsPrimary(old, b))
+	})
+	return ids
+}
+
+func (u *unit) keepsPrimary(old *workspace.View, id string) int {
+	if was := old.Members[id]; was != nil && was.Primary && !u.view.Members[id].Primary {
+		return 0
+	}
+	return 1
 }
 
 func (u *unit) writeGroups(old *workspace.View) error {

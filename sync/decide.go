@@ -73,6 +73,9 @@ func (u *unit) judge() []workspace.Decision {
 		case p.ruling != nil:
 			out[i] = *p.ruling
 			out[i].Change = p.Change
+			if out[i].Verdict == workspace.Hold && u.approver != nil && out[i].Approvers != workspace.RoleNone && u.approver.Role >= out[i].Approvers {
+				out[i].Verdict = workspace.Allow
+			}
 		case p.refuse != nil:
 			out[i] = workspace.Decision{Change: p.Change, Verdict: p.refuse.Verdict, Rule: p.refuse.Rule,
 				Reason: p.refuse.Reason, Remedy: p.refuse.Remedy, Approvers: workspace.RoleAdmin}

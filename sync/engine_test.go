@@ -208,3 +208,27 @@ func TestMemberConnectionOnlyJoins(t *testing.T) {
 	}
 	w.want("bob@acme.com", "member active")
 }
+
+func TestNewAddress(t *testing.T) {
+	w := lite(t)
+	bob, cy := &user{name: "bob"}, &user{name: "cy"}
+	w.push(bob)
+	w.push(cy)
+	bob.email = "robert@acme.com"
+	w.push(bob)
+	w.want("robert@acme.com", "member active")
+	bob.email = "cy@acme.com"
+	res := w.push(bob)
+	if outcome(res, workspace.MemberUpdate) != "denied" {
+		t.Errorf("an address of somebody else: %s", told(res))
+	}
+	w.want("robert@acme.com", "member active")
+	ann := &user{name: "ann"}
+	w.linked(ann, "ann@acme.com")
+	ann.email = "anna@acme.com"
+	res = w.push(ann)
+	if outcome(res, workspace.MemberUpdate) != "held" {
+		t.Errorf("an Owner's address: %s", told(res))
+	}
+	w.sound()
+}

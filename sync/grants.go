@@ -325,7 +325,6 @@ func (u *unit) ruleNumber(p *person, w mapping.WantNumber) error {
 	switch {
 	case w.Ask:
 		d.Verdict = workspace.Hold
-		d.Approvers = workspace.RoleAdmin
 		d.Reason = fmt.Sprintf("row %s found no number for %s without a person's choice", w.Row, p.label())
 		d.Remedy = "assign a number by hand"
 		if len(w.Candidates) > 0 {

@@ -82,11 +82,9 @@ func TestContainedOwnerIsReleased(t *testing.T) {
 
 // TestLastOwnerSurvives throws every kind of request and edit at the Owners.
 func TestLastOwnerSurvives(t *testing.T) {
-	dir := t.TempDir()
-	n := 0
 	rapid.Check(t, func(rt *rapid.T) {
-		n++
-		w := newWorld(t, fmt.Sprintf("sqlite:%s/%d.db", dir, n), testMapping)
+		w := newWorld(t, liteURL(t), testMapping)
+		defer w.close()
 		names := []string{"ann", "dan", "eve", "bob"}
 		people := map[string]*user{}
 		for _, x := range names {
@@ -129,9 +127,8 @@ func TestLastOwnerSurvives(t *testing.T) {
 					rt.Fatalf("%s: %v", step, err)
 				}
 			}
-			w.sound()
-			if t.Failed() {
-				rt.Fatalf("after %s of %s", step, who)
+			if err := w.unsound(); err != nil {
+				rt.Fatalf("after %s of %s: %v", step, who, err)
 			}
 		}
 	})

@@ -69,8 +69,21 @@ func (p *person) leaving() bool {
 func (u *unit) cause(p *person, kind workspace.CauseKind) workspace.Cause {
 	return workspace.Cause{
 		Kind: kind, Identity: p.trigger.ID, Connection: u.conn.ID, ExternalID: p.trigger.ExternalID,
-		ObservedAt: p.trigger.ObservedAt, Protected: p.want.Protected, Direct: kind == workspace.CauseRequest,
+		ObservedAt: p.trigger.ObservedAt, Protected: p.want.Protected || u.protectedGroup(p), Direct: kind == workspace.CauseRequest,
 	}
+}
+
+// protectedGroup reports whether the policy protects a group the person is in.
+func (u *unit) protectedGroup(p *person) bool {
+	for _, name := range u.s.policy.Protect.Groups {
+		key := foldKey(name)
+		for i := range p.groups {
+			if p.groups[i].NameKey == key {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // ruleCause is the cause of a change that a mapping row wants.
@@ -298,50 +311,53 @@ func (u *unit) planProfile(p *person) error {
 	if p.want.Reason != "" {
 		m.Reason = p.want.Reason
 	}
-	if key := emailKey(p.want.Email); key != "" && key != m.EmailKey {
-		ok, err := u.mayReaddress(p)
-		if err != nil {
-			return err
-		}
-		if ok {
-			m.Email, m.EmailKey = p.want.Email, key
-		}
-	} else if p.want.Email != "" && p.want.Email != m.Email {
-		m.Email = p.want.Email // another spelling of the same address
+	if emailKey(p.want.Email) == m.EmailKey {
+		m.Email = p.want.Email // perhaps another spelling of the same address
 	}
-	if m == *p.member {
-		return nil
+	if m != *p.member {
+		u.addFor(p, workspace.Change{Kind: workspace.MemberUpdate, Subject: memberRef(*p.member), Member: m.ID,
+			Before: *p.member, After: m, Cause: u.cause(p, workspace.CauseRequest)})
 	}
-	u.addFor(p, workspace.Change{Kind: workspace.MemberUpdate, Subject: memberRef(*p.member), Member: m.ID,
-		Before: *p.member, After: m, Cause: u.cause(p, workspace.CauseRequest)})
-	return nil
+	return u.planAddress(p, m)
 }
 
-// mayReaddress decides whether a directory may change a member's address
-// (VW12): not an Owner's, not onto somebody else's, and of a member with
-// several directories only within verified domains.
-func (u *unit) mayReaddress(p *person) (bool, error) {
+// planAddress changes a member's address (VW12). An Owner's and one onto a
+// domain that nobody has verified, for a member with several directories,
+// wait for a person; somebody else's address stays theirs.
+func (u *unit) planAddress(p *person, now workspace.Member) error {
 	key := emailKey(p.want.Email)
+	if key == "" || key == now.EmailKey {
+		return nil
+	}
 	holder, err := u.memberByEmail(key)
 	if err != nil {
-		return false, err
+		return err
 	}
 	domains, err := u.claimed()
 	if err != nil {
-		return false, err
+		return err
 	}
-	created := len(p.live) == 1 && p.live[0].Connection == u.conn.ID && p.supportedBy(bySource, u.conn.ID)
+	after := now
+	after.Email, after.EmailKey = p.want.Email, key
+	cause := u.cause(p, workspace.CauseRequest)
+	cause.Direct = false // the record keeps what the directory said; the member's address may wait
+	change := planned{
+		Change:  workspace.Change{Kind: workspace.MemberUpdate, Subject: memberRef(now), Member: now.ID, Before: now, After: after, Cause: cause},
+		subject: p.key, person: p.key,
+	}
+	alone := len(p.live) == 1 && p.live[0].Connection == u.conn.ID && p.supportedBy(bySource, u.conn.ID)
 	switch {
 	case holder != nil:
-		u.notices = append(u.notices, fmt.Sprintf("%s: address %s belongs to another member, so the old one stays (I6)", p.label(), p.want.Email))
-	case p.member.Role == workspace.RoleOwner:
-		u.notices = append(u.notices, fmt.Sprintf("%s: the address of an Owner is changed by a person only", p.label()))
-	case !created && !domains[domainOf(p.want.Email)]:
-		u.notices = append(u.notices, fmt.Sprintf("%s: the domain %s is not verified, so the address stays", p.label(), domainOf(p.want.Email)))
-	default:
-		return true, nil
+		change.ruling = &workspace.Decision{Verdict: workspace.Deny, Rule: "I6",
+			Reason: fmt.Sprintf("%s is the address of another member, so %s keeps the old one.", p.want.Email, now.Email),
+			Remedy: "correct the address in the directory, or change the other member's first"}
+	case !alone && now.Role != workspace.RoleOwner && !domains[domainOf(p.want.Email)]:
+		change.ruling = &workspace.Decision{Verdict: workspace.Hold, Rule: "DOM-CLAIM", Approvers: workspace.RoleAdmin,
+			Reason: fmt.Sprintf("The domain %s is not verified here, so the new address of %s waits.", domainOf(p.want.Email), now.Email),
+			Remedy: "verify the domain, or an Admin or Owner approves the plan"}
 	}
-	return false, nil
+	u.add(change)
+	return nil
 }
 
 // supportedBy reports whether this connection made the person a member.

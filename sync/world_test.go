@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	stdsync "sync"
 	"testing"
 	"time"
 
@@ -51,6 +53,39 @@ numbers:
   - {id: n-desk, access: shared, number: "+4722000099", if: {group: reception}}
 `
 
+// migrated is an empty database file, made once: migrations are synced to
+// disk, and a test has no need of that.
+var migrated = stdsync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "rollcall-sync-test")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "empty.db")
+	st, err := store.Open(context.Background(), store.Options{URL: "sqlite:" + file, AutoMigrate: true})
+	if err != nil {
+		return nil, err
+	}
+	if err := st.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(file)
+})
+
+// liteURL makes a database of its own for a test.
+func liteURL(t testing.TB) string {
+	t.Helper()
+	text, err := migrated()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "rollcall.db")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return "sqlite:" + file
+}
+
 // directMapping reads what a request writes itself.
 const directMapping = `
 version: 1
@@ -65,7 +100,7 @@ numbers:
 // direct is a world whose mapping reads direct inputs.
 func direct(t testing.TB) *world {
 	t.Helper()
-	return newWorld(t, "sqlite:"+filepath.Join(t.TempDir(), "rollcall.db"), directMapping)
+	return newWorld(t, liteURL(t), directMapping)
 }
 
 // engines runs a test on both databases.
@@ -79,7 +114,7 @@ func engines(t *testing.T, test func(t *testing.T, w *world)) {
 
 func lite(t testing.TB) *world {
 	t.Helper()
-	return newWorld(t, "sqlite:"+filepath.Join(t.TempDir(), "rollcall.db"), testMapping)
+	return newWorld(t, liteURL(t), testMapping)
 }
 
 func newWorld(tb testing.TB, url, rules string) *world {
@@ -111,18 +146,25 @@ func (w *world) open() {
 		if err != nil {
 			w.tb.Fatal(err)
 		}
-		w.tb.Cleanup(func() {
-			if err := st.Close(); err != nil {
-				w.tb.Error(err)
-			}
-		})
 		w.st = st
+		w.tb.Cleanup(w.close)
 	}
 	e, err := New(ctx, Options{Store: w.st, Now: w.now, Build: "test", Workspaces: []Workspace{w.cfg}})
 	if err != nil {
 		w.tb.Fatal(err)
 	}
 	w.e = e
+}
+
+// close closes the store; it may be called twice.
+func (w *world) close() {
+	if w.st == nil {
+		return
+	}
+	if err := w.st.Close(); err != nil {
+		w.tb.Error(err)
+	}
+	w.st = nil
 }
 
 func (w *world) now() time.Time { return w.clock }
@@ -346,11 +388,18 @@ func (w *world) approve(plan, as string) (Result, error) {
 	return w.e.Approve(context.Background(), Approval{Workspace: "acme", Plan: plan, As: as, Kind: workspace.ActorOperator, Channel: workspace.ChannelCLI, Reason: "checked"})
 }
 
-// sound checks what must be true of the store at any time: counters equal
-// what they count, the last Owner is there.
+// sound checks what must be true of the store at any time.
 func (w *world) sound() {
 	w.tb.Helper()
-	err := w.e.spaces["acme"].h.View(context.Background(), func(r *store.Reader) error {
+	if err := w.unsound(); err != nil {
+		w.tb.Error(err)
+	}
+}
+
+// unsound tells what is wrong: counters that differ from what they count, no
+// active Owner, or not exactly one primary one.
+func (w *world) unsound() error {
+	return w.e.spaces["acme"].h.View(context.Background(), func(r *store.Reader) error {
 		have, err := r.Totals()
 		if err != nil {
 			return err
@@ -360,7 +409,7 @@ func (w *world) sound() {
 			return err
 		}
 		if have != counted {
-			w.tb.Errorf("counters say %+v, counted are %+v", have, counted)
+			return fmt.Errorf("counters say %+v, counted are %+v", have, counted)
 		}
 		owners, err := r.Owners()
 		if err != nil {
@@ -373,13 +422,10 @@ func (w *world) sound() {
 			}
 		}
 		if len(owners) == 0 || primary != 1 {
-			w.tb.Errorf("I1: %d active Owners, %d primary", len(owners), primary)
+			return fmt.Errorf("I1: %d active Owners, %d primary", len(owners), primary)
 		}
 		return nil
 	})
-	if err != nil {
-		w.tb.Fatal(err)
-	}
 }
 
 // outcome gives the outcome of the first change of a kind, "" if there is none.
