@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rollcall-sync/rollcall/store"
@@ -186,4 +187,60 @@ func filteredPages(t *testing.T, s *store.Store) {
 		}
 		return nil
 	})
+}
+
+// pagesInParallel: many readers on snapshots of their own share the
+// remembered keys while people come and go.
+func pagesInParallel(t *testing.T, s *store.Store) {
+	r := newRoom(t, s)
+	next := 0
+	grow := func(tx *store.Tx, by int) error {
+		for range by {
+			next++
+			if err := tx.InsertIdentity(person("okta", fmt.Sprintf("u%06d", next), next)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	r.update(func(tx *store.Tx) error { return grow(tx, 500) })
+	done := make(chan struct{})
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				err := r.h.View(t.Context(), func(rd *store.Reader) error {
+					total, whole, err := rd.Users(store.UserQuery{Connection: "okta", Start: 1, Count: 10_000})
+					if err != nil || total != len(whole) {
+						return fmt.Errorf("total %d, listed %d, %w", total, len(whole), err)
+					}
+					start := total - 150
+					_, page, err := rd.Users(store.UserQuery{Connection: "okta", Start: start, Count: 100})
+					if err == nil && (len(page) != 100 || page[0].ID != whole[start-1].ID) {
+						err = fmt.Errorf("page at %d of %d is not the list's", start, total)
+					}
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for step := range 30 {
+		r.update(func(tx *store.Tx) error {
+			if err := grow(tx, 37); err != nil || step%3 > 0 {
+				return err
+			}
+			return tx.DeleteIdentity(fmt.Sprintf("okta-%06d", 10+step), "deleted", 1)
+		})
+	}
+	close(done)
+	wait.Wait()
 }

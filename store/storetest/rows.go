@@ -15,6 +15,7 @@ var rowTests = []test{
 	{"loops", loops},
 	{"pages", pages},
 	{"filtered pages", filteredPages},
+	{"pages in parallel", pagesInParallel},
 	{"duplicates", duplicates},
 	{"swaps", swaps},
 	{"members", members},
