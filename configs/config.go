@@ -61,6 +61,8 @@ type Limits struct {
 	HeadBytes             Bytes         `yaml:"head_bytes"`
 	Connections           int           `yaml:"connections"`
 	ConnectionsPerAddress int           `yaml:"connections_per_address"`
+	UserBody              Bytes         `yaml:"user_body"`  // GD04
+	GroupBody             Bytes         `yaml:"group_body"` // GD04
 	Drain                 time.Duration `yaml:"drain"`
 }
 
@@ -165,6 +167,7 @@ func (c *Config) setDefaults() {
 	c.Limits = Limits{
 		HeadTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute,
 		HeadBytes: 32 << 10, Connections: 4000, ConnectionsPerAddress: 200, Drain: 20 * time.Second,
+		UserBody: 1 << 20, GroupBody: 4 << 20,
 	}
 }
 

@@ -195,6 +195,8 @@ func (j *judge) limits(l *Limits) {
 		{"head_bytes", int(l.HeadBytes), 4 << 10, 1 << 20},
 		{"connections", l.Connections, 1, 1_000_000},
 		{"connections_per_address", l.ConnectionsPerAddress, 1, 1_000_000},
+		{"user_body", int(l.UserBody), 64 << 10, 16 << 20},
+		{"group_body", int(l.GroupBody), 64 << 10, 64 << 20},
 	} {
 		if n.got < n.least || n.got > n.most {
 			j.addf("limits."+n.key, "is %d: write a number from %d to %d", n.got, n.least, n.most)
@@ -216,10 +218,10 @@ func (j *judge) workspace(path string, w *Workspace) {
 	for i, owner := range w.Owners {
 		at := fmt.Sprintf("%s.owners[%d]", path, i)
 		j.mailAddress(at, owner)
-		if seen[fold.Key(owner)] {
+		if seen[fold.Email(owner)] {
 			j.addf(at, "%s stands twice: remove one", owner)
 		}
-		seen[fold.Key(owner)] = true
+		seen[fold.Email(owner)] = true
 	}
 	ids := map[string]bool{}
 	for i := range w.Connections {

@@ -39,6 +39,8 @@ type Workspace struct {
 	InvitationTTL time.Duration
 	// Quarantine is how long a number rests in its pool; zero is 90 days.
 	Quarantine time.Duration
+	// Period is the billing period; zero is the calendar year.
+	Period     workspace.Period
 	ConfigHash string
 }
 
@@ -140,6 +142,16 @@ func (w Workspace) withDefaults() Workspace {
 	return w
 }
 
+// periodAt is the billing period: the configured one, else the calendar year
+// that a moment lies in.
+func (w Workspace) periodAt(now time.Time) workspace.Period {
+	if !w.Period.First.IsZero() {
+		return w.Period
+	}
+	from := time.Date(now.Year(), time.January, 1, 0, 0, 0, 0, time.UTC)
+	return workspace.Period{First: from, Last: from.AddDate(1, 0, -1)}
+}
+
 // open makes or updates a workspace's rows.
 func (e *Engine) open(ctx context.Context, cfg Workspace) (*space, error) {
 	cfg = cfg.withDefaults()
@@ -167,10 +179,10 @@ func (e *Engine) open(ctx context.Context, cfg Workspace) (*space, error) {
 			if row.CursorKey, err = newKey(); err != nil {
 				return err
 			}
-			from := time.Date(now.Year(), time.January, 1, 0, 0, 0, 0, time.UTC)
-			row.PeriodFrom, row.PeriodTo = workspace.At(from), workspace.At(from.AddDate(1, 0, -1))
 		}
 		row.Name, row.Plan, row.Zone = cfg.Name, cfg.Plan, cfg.Zone
+		period := cfg.periodAt(now)
+		row.PeriodFrom, row.PeriodTo = workspace.At(period.First), workspace.At(period.Last)
 		if row.MappingHash != s.mappingHash {
 			row.MappingHash = s.mappingHash
 			row.MappingVersion++

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/rollcall-sync/rollcall/configs"
+)
+
+type checkConfigCmd struct {
+	configFlag
+	Format string `help:"Output: ${enum}." enum:"text,json" default:"text"`
+}
+
+// Help is shown by --help.
+func (checkConfigCmd) Help() string {
+	return `Reads the configuration and the mappings it names, changes nothing and resolves no secret, so that a file can be
+checked on another machine. Exit 0 if it is good, 2 if not. Warnings do not count.
+
+Example:
+  rollcall check-config --config rollcall.yaml`
+}
+
+// finding is one problem or warning in JSON.
+type finding struct {
+	Severity string `json:"severity"` // error, warning
+	File     string `json:"file"`
+	Line     int    `json:"line"`
+	Column   int    `json:"column"`
+	Key      string `json:"key"`
+	Text     string `json:"text"`
+}
+
+// Run judges the file. Its verdict is the output, so it goes to stdout.
+func (c *checkConfigCmd) Run(env *environment) error {
+	config, err := configs.Load(c.Config)
+	found := []finding{}
+	for _, p := range configs.Problems(err) {
+		found = append(found, finding{"error", p.File, p.Line, p.Column, p.Path, p.Text})
+	}
+	if err == nil {
+		for _, p := range config.Warnings() {
+			found = append(found, finding{"warning", c.Config, p.Line, p.Column, p.Path, p.Text})
+		}
+	}
+	if c.Format == "json" {
+		if err := writeJSON(env.out, found); err != nil {
+			return err
+		}
+	} else if werr := c.text(env, config, err); werr != nil {
+		return werr
+	}
+	if err != nil {
+		return &exitError{code: exitUsage}
+	}
+	return nil
+}
+
+func (c *checkConfigCmd) text(env *environment, config *configs.Config, err error) error {
+	if err != nil {
+		n := len(configs.Problems(err))
+		_, perr := fmt.Fprintf(env.out, "%s\n\n%s\n", err, count(n, "problem"))
+		return perr
+	}
+	var errs []error
+	for _, p := range config.Warnings() {
+		_, werr := fmt.Fprintf(env.out, "warning: %s: %s\n", p.Path, p.Text)
+		errs = append(errs, werr)
+	}
+	connections := 0
+	for i := range config.Workspaces {
+		connections += len(config.Workspaces[i].Connections)
+	}
+	_, werr := fmt.Fprintf(env.out, "%s is good: %s, %s\n", c.Config, count(len(config.Workspaces), "workspace"), count(connections, "connection"))
+	return errors.Join(append(errs, werr)...)
+}
+
+// count writes a number with its noun: 1 problem, 2 problems.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

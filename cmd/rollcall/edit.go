@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/google/uuid"
+
+	"github.com/rollcall-sync/rollcall/sync"
+	"github.com/rollcall-sync/rollcall/workspace"
+)
+
+// asFlag names the member in whose name the operator acts. The engine asks
+// what that member may do now.
+type asFlag struct {
+	As string `help:"Member in whose name you act." required:"" placeholder:"EMAIL"`
+}
+
+// edit runs edits as one unit of work and prints what became of each.
+func (f *workspaceFlag) edit(ctx context.Context, env *environment, as asFlag, dryRun bool, edits ...sync.Edit) (err error) {
+	s, err := f.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close(&err)
+	engine, err := s.engine(ctx)
+	if err != nil {
+		return err
+	}
+	result, err := engine.Edit(ctx, sync.EditBatch{
+		Workspace: s.workspace.ID, As: as.As, Kind: workspace.ActorOperator, Channel: workspace.ChannelCLI, Txn: uuid.NewString(),
+		Edits: edits, DryRun: dryRun,
+	})
+	if err != nil {
+		return err
+	}
+	if err := writeOutcomes(env.out, &result, dryRun); err != nil {
+		return err
+	}
+	if result.InvitationSecret != "" && !dryRun {
+		if _, err := fmt.Fprintf(env.out, "secret of the link, shown this once: %s\n", result.InvitationSecret); err != nil {
+			return err
+		}
+	}
+	return verdict(&result)
+}
+
+// verdict is the exit code of a result.
+func verdict(r *sync.Result) error {
+	switch {
+	case r.Counts.Failed > 0:
+		return &exitError{code: exitFailed}
+	case r.Counts.Held+r.Counts.Denied > 0:
+		return &exitError{code: exitHeld}
+	}
+	return nil
+}
+
+// writeOutcomes prints one line per decision, exceptions with reason and
+// remedy, then where the report is.
+func writeOutcomes(out io.Writer, r *sync.Result, dryRun bool) error {
+	for i := range r.Outcomes {
+		o := &r.Outcomes[i]
+		d := &o.Decision
+		text := fmt.Sprintf("%-8s%s  %s\n", o.Outcome, clean(d.Change.Subject.Label), clean(workspace.Describe(d.Change)))
+		if o.Outcome != "applied" && d.Reason != "" {
+			text += fmt.Sprintf("        rule %s: %s\n        do   %s\n", d.Rule, clean(d.Reason), clean(d.Remedy))
+		}
+		if o.PlanHash != "" {
+			text += fmt.Sprintf("        plan %s\n", shortHash(o.PlanHash))
+		}
+		if _, err := io.WriteString(out, text); err != nil {
+			return err
+		}
+	}
+	var err error
+	switch {
+	case len(r.Outcomes) == 0:
+		_, err = fmt.Fprintln(out, "nothing to change")
+	case dryRun:
+		_, err = fmt.Fprintln(out, "dry run: nothing was changed")
+	default:
+		_, err = fmt.Fprintf(out, "run %s\n", r.Run)
+	}
+	return err
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/rollcall-sync/rollcall/internal/fold"
+	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/workspace"
+)
+
+type membersCmd struct {
+	List    memberListCmd    `cmd:"" default:"withargs" help:"List members (the default)."`
+	Show    memberShowCmd    `cmd:"" help:"Show one member."`
+	Role    memberRoleCmd    `cmd:"" help:"Set a role by hand."`
+	Remove  memberRemoveCmd  `cmd:"" help:"Remove a member for good: access ends at once."`
+	Restore memberRestoreCmd `cmd:"" help:"Bring back a member whose access was ended."`
+}
+
+// memberView is a member in JSON (the contract of architecture.md).
+type memberView struct {
+	ID           string                `json:"id"`
+	Name         string                `json:"name"`
+	Email        string                `json:"email"`
+	Role         string                `json:"role"`
+	RoleSource   string                `json:"role_source"`
+	State        string                `json:"state"`
+	Contained    bool                  `json:"contained"`
+	Groups       []string              `json:"groups"`
+	Numbers      []store.NumberHolding `json:"numbers"`
+	Connections  []string              `json:"connections"`
+	LastActiveAt *workspace.Micros     `json:"last_active_at"`
+	AccessEnd    *workspace.Micros     `json:"access_end"`
+	Reason       *string               `json:"reason"`
+}
+
+func viewMember(m *store.MemberListing) memberView {
+	v := memberView{
+		ID: m.ID, Name: m.Name, Email: m.Email, Role: m.Role.String(), RoleSource: m.RoleSource, State: string(m.State),
+		Contained: m.Contained, Groups: orEmpty(m.Groups), Numbers: orEmpty(m.Numbers), Connections: orEmpty(m.Connections),
+		LastActiveAt: optionalTime(m.LastActiveAt), AccessEnd: optionalTime(m.AccessEnd),
+	}
+	if m.Reason != "" {
+		v.Reason = &m.Reason
+	}
+	return v
+}
+
+// state is the member's state in one word; contained ones are active in the
+// store, but have no access (O3).
+func (v *memberView) state() string {
+	if v.Contained {
+		return "contained"
+	}
+	return v.State
+}
+
+// holdings writes a member's numbers in one cell.
+func holdings(list []store.NumberHolding) string {
+	cells := make([]string, len(list))
+	for i, h := range list {
+		cells[i] = h.Number
+		if h.Access != "" {
+			cells[i] += " " + h.Access
+		}
+		if h.Owner {
+			cells[i] += " owner"
+		}
+	}
+	return strings.Join(cells, "; ")
+}
+
+type memberListCmd struct {
+	workspaceFlag
+	formatFlag
+	State string `help:"Only this state: ${enum}; active and deactivated ones if left out." enum:"active,deactivated,removed,," default:""`
+	Role  string `help:"Only this role: ${enum}." enum:"owner,admin,member,," default:""`
+	Group string `help:"Only the members of this group." placeholder:"NAME"`
+}
+
+// Help is shown by --help.
+func (memberListCmd) Help() string {
+	return "Example:\n  rollcall members list --role admin --format csv > admins.csv"
+}
+
+// Run lists members by address.
+func (c *memberListCmd) Run(ctx context.Context, env *environment) (err error) {
+	filter := store.MemberFilter{}
+	if c.Group != "" {
+		filter.Group = fold.Key(c.Group)
+	}
+	if c.State != "" {
+		filter.States = []workspace.MemberState{workspace.MemberState(c.State)}
+	}
+	if c.Role != "" {
+		if filter.Role, err = workspace.ParseRole(c.Role); err != nil {
+			return &exitError{exitUsage, err}
+		}
+	}
+	s, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close(&err)
+	members, err := s.members(ctx, filter)
+	if err != nil {
+		return err
+	}
+	views := []memberView{}
+	l := listing{
+		header: []string{"email", "name", "role", "state", "groups", "numbers", "connections", "id"},
+		none:   "no members",
+	}
+	for i := range members {
+		v := viewMember(&members[i])
+		views = append(views, v)
+		l.rows = append(l.rows, []string{v.Email, v.Name, v.Role, v.state(), strings.Join(v.Groups, "; "), holdings(v.Numbers),
+			strings.Join(v.Connections, "; "), v.ID})
+	}
+	l.items = views
+	return l.write(env.out, c.Format)
+}
+
+// memberPage is how many members are read in one go.
+const memberPage = 1000
+
+// members reads all pages of a listing, each on a snapshot of its own: a long
+// read would stop SQLite's checkpoints (DU5).
+func (s *session) members(ctx context.Context, filter store.MemberFilter) (all []store.MemberListing, err error) {
+	filter.Limit = memberPage
+	for {
+		var page []store.MemberListing
+		err := s.view(ctx, func(r *store.Reader) (err error) {
+			page, err = r.Members(filter)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+		if len(page) < memberPage {
+			return all, nil
+		}
+		filter.After = page[len(page)-1].ID
+	}
+}
+
+type memberShowCmd struct {
+	workspaceFlag
+	Person string `arg:"" help:"Address, id or name."`
+	Format string `help:"Output: ${enum}." enum:"text,json" default:"text"`
+}
+
+// Help is shown by --help.
+func (memberShowCmd) Help() string { return "Example:\n  rollcall members show ann@acme.com" }
+
+// Run shows one member, in any state.
+func (c *memberShowCmd) Run(ctx context.Context, env *environment) (err error) {
+	s, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close(&err)
+	m, err := s.person(ctx, c.Person)
+	if err != nil {
+		return err
+	}
+	v := viewMember(m)
+	if c.Format == "json" {
+		return writeJSON(env.out, v)
+	}
+	return writeFields(env.out, [][2]string{
+		{"name", v.Name}, {"email", v.Email}, {"role", v.Role + ", from " + v.RoleSource}, {"state", v.state()},
+		{"groups", strings.Join(v.Groups, "; ")}, {"numbers", holdings(v.Numbers)}, {"connections", strings.Join(v.Connections, "; ")},
+		{"joined", stamp(m.JoinedAt)}, {"deactivated", stamp(m.DeactivatedAt)}, {"grace until", stamp(m.GraceUntil)},
+		{"access ends", stamp(m.AccessEnd)}, {"last active", stamp(m.LastActiveAt)}, {"reason", m.Reason},
+		{"sessions", "epoch " + strconv.FormatInt(m.Epoch, 10)}, {"id", v.ID},
+	})
+}
+
+// person finds the one member whom a person's words mean.
+func (s *session) person(ctx context.Context, words string) (*store.MemberListing, error) {
+	every := []workspace.MemberState{workspace.StateActive, workspace.StateDeactivated, workspace.StateRemoved}
+	for _, key := range []string{words, fold.Email(words), fold.Key(words)} {
+		found, err := s.members(ctx, store.MemberFilter{Person: key, States: every})
+		switch {
+		case err != nil:
+			return nil, err
+		case len(found) == 1:
+			return &found[0], nil
+		case len(found) > 1:
+			// Somebody removed may share the address with their successor.
+			if live := notRemoved(found); len(live) == 1 {
+				return &live[0], nil
+			}
+			return nil, fmt.Errorf("%d members are called %q\ndo: name one by address or id, see rollcall members list", len(found), words)
+		}
+	}
+	return nil, fmt.Errorf("no member %q in workspace %s\ndo: see rollcall members list", words, s.workspace.ID)
+}
+
+func notRemoved(found []store.MemberListing) (live []store.MemberListing) {
+	for _, m := range found {
+		if m.State != workspace.StateRemoved {
+			live = append(live, m)
+		}
+	}
+	return live
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rollcall-sync/rollcall/sync"
+	"github.com/rollcall-sync/rollcall/workspace"
+)
+
+type reportCmd struct {
+	workspaceFlag
+	formatFlag
+	ID string `arg:"" name:"run" optional:"" default:"last" help:"Run's id, its beginning, or last."`
+}
+
+// Help is shown by --help.
+func (reportCmd) Help() string {
+	return `First what needs you (failed, held, denied), then leavers, privileged changes, money, source and audit log, then what
+was done. Exit 3 if anything was denied or held, 1 if anything failed, in every format.
+
+Example:
+  rollcall report last
+  rollcall report 0199f3a2 --format csv > run.csv`
+}
+
+// Run prints the report of one run.
+func (c *reportCmd) Run(ctx context.Context, env *environment) error {
+	run, err := c.run(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	switch c.Format {
+	case "json":
+		err = writeRunJSON(env.out, run)
+	case "csv":
+		err = writeRunCSV(env.out, run)
+	default:
+		err = writeReport(env.out, run)
+	}
+	if err == nil && run.ExitCode != exitDone {
+		return &exitError{code: run.ExitCode}
+	}
+	return err
+}
+
+// writeRunJSON writes the run with its changes, [] if it has none.
+func writeRunJSON(out io.Writer, run *sync.SyncRun) error {
+	head := *run
+	head.Changes = nil
+	text, err := json.Marshal(head)
+	if err != nil {
+		return err
+	}
+	changes, err := json.Marshal(orEmpty(run.Changes))
+	if err != nil {
+		return err
+	}
+	whole := append(text[:len(text)-1], `,"changes":`...)
+	whole = append(append(whole, changes...), '}')
+	return writeJSON(out, json.RawMessage(whole))
+}
+
+// reportColumns are the columns of a report in CSV (reports-and-audit section 4).
+var reportColumns = strings.Split("run_id,outcome,verdict,row,rule,reason,remedy,target_type,target_id,target,change_id,kind,attr,old,new,"+
+	"mapping_rule,actor_kind,actor_id,actor_role,reason_class,class,at,hold_id,plan_hash,approver,sessions_revoked,revoke_ms,"+
+	"charge_cents,credit_cents,leaf_index", ",")
+
+// writeRunCSV writes one row per changed attribute, exceptions first.
+func writeRunCSV(out io.Writer, run *sync.SyncRun) error {
+	var rows [][]string
+	for _, c := range inOrder(run.Changes) {
+		modified := c.Modified
+		if len(modified) == 0 {
+			modified = []workspace.Modified{{}} // a change without attributes is a row too
+		}
+		for _, m := range modified {
+			rows = append(rows, csvRow(run, c, &m))
+		}
+	}
+	return writeCSV(out, reportColumns, rows)
+}
+
+func csvRow(run *sync.SyncRun, c *sync.ChangeReport, m *workspace.Modified) []string {
+	class, sessions, revoke := "", "", ""
+	if c.SourceIdentity != nil {
+		class = c.SourceIdentity.Class
+	}
+	if c.Kind == string(workspace.MemberDeactivate) && c.Outcome == "applied" {
+		for i := range run.Leavers {
+			if l := &run.Leavers[i]; l.MemberID == c.Target.ID {
+				sessions, revoke = strconv.Itoa(l.SessionsEnded), strconv.FormatInt(l.RevokeMS, 10)
+			}
+		}
+	}
+	d := &c.Decision
+	return []string{
+		run.RunID, c.Outcome, d.Verdict, deref(d.Row), d.Rule, d.Reason, d.Remedy, c.Target.Type, c.Target.ID, c.Target.Label,
+		c.ChangeID, c.Kind, m.Attr, deref(m.Old), deref(m.New), deref(c.MappingRule), c.Actor.Kind, c.Actor.ID, c.Actor.Role,
+		c.ReasonClass, class, c.At.String(), deref(d.HoldID), deref(d.PlanHash), deref(d.Approver), sessions, revoke,
+		strconv.FormatInt(run.Billing.ChargeCents, 10), strconv.FormatInt(run.Billing.CreditCents, 10), strconv.FormatInt(c.LeafIndex, 10),
+	}
+}
+
+// rank is the order of outcomes in every format: exceptions first.
+var rank = map[string]int{"failed": 0, "held": 1, "denied": 2, "applied": 3}
+
+// inOrder gives the changes in the order of a report.
+func inOrder(changes []sync.ChangeReport) []*sync.ChangeReport {
+	out := make([]*sync.ChangeReport, len(changes))
+	for i := range changes {
+		out[i] = &changes[i]
+	}
+	slices.SortStableFunc(out, func(a, b *sync.ChangeReport) int { return rank[a.Outcome] - rank[b.Outcome] })
+	return out
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/rollcall-sync/rollcall/configs"
+	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/sync"
+	"github.com/rollcall-sync/rollcall/workspace"
+)
+
+// configFlag names the configuration.
+type configFlag struct {
+	Config string `help:"Configuration file." default:"rollcall.yaml" placeholder:"FILE"`
+}
+
+// load reads the configuration; a faulty one is wrong usage.
+func (f *configFlag) load() (*configs.Config, error) {
+	c, err := configs.Load(f.Config)
+	if err != nil {
+		return nil, &exitError{code: exitUsage, err: err}
+	}
+	return c, nil
+}
+
+// workspaceFlag names one workspace of the configuration.
+type workspaceFlag struct {
+	configFlag
+	Workspace string `help:"Workspace, when the configuration has several." placeholder:"ID"`
+}
+
+// formatFlag picks how a listing is written.
+type formatFlag struct {
+	Format string `help:"Output: ${enum}." enum:"text,json,csv" default:"text"`
+}
+
+// session is a command's way to one workspace. Close it.
+type session struct {
+	config    *configs.Config
+	workspace *configs.Workspace
+	store     *store.Store
+	handle    *store.Handle
+}
+
+// open opens the store of the configured workspace for reading.
+func (f *workspaceFlag) open(ctx context.Context) (*session, error) {
+	c, err := f.load()
+	if err != nil {
+		return nil, err
+	}
+	w, err := f.pick(c)
+	if err != nil {
+		return nil, err
+	}
+	url, err := c.DatabaseURL()
+	if err != nil {
+		return nil, err
+	}
+	s, err := store.Open(ctx, store.Options{URL: url})
+	if err != nil {
+		return nil, err
+	}
+	return &session{config: c, workspace: w, store: s, handle: s.In(w.ID)}, nil
+}
+
+// pick finds the workspace that a command is about.
+func (f *workspaceFlag) pick(c *configs.Config) (*configs.Workspace, error) {
+	var ids []string
+	for i := range c.Workspaces {
+		w := &c.Workspaces[i]
+		if w.ID == f.Workspace || f.Workspace == "" && len(c.Workspaces) == 1 {
+			return w, nil
+		}
+		ids = append(ids, w.ID)
+	}
+	if f.Workspace == "" {
+		return nil, &exitError{exitUsage, fmt.Errorf("several workspaces: add --workspace with one of %s", strings.Join(ids, ", "))}
+	}
+	return nil, &exitError{exitUsage, fmt.Errorf("no workspace %q in %s: it has %s", f.Workspace, c.File, strings.Join(ids, ", "))}
+}
+
+// view runs reads on one consistent snapshot.
+func (s *session) view(ctx context.Context, read func(*store.Reader) error) error {
+	return s.handle.View(ctx, read)
+}
+
+// engine opens the way for writes. Reports name this binary as their build.
+func (s *session) engine(ctx context.Context) (*sync.Engine, error) {
+	return newEngine(ctx, s.config, s.store, slog.New(slog.DiscardHandler), time.Now)
+}
+
+// close closes the store and keeps the error of the work before it.
+func (s *session) close(err *error) { *err = errors.Join(*err, s.store.Close()) }
+
+// newEngine wires the configuration into an engine.
+func newEngine(ctx context.Context, c *configs.Config, s *store.Store, log *slog.Logger, now func() time.Time) (*sync.Engine, error) {
+	opt := sync.Options{Store: s, Logger: log, Now: now, Build: buildVersion()}
+	for i := range c.Workspaces {
+		opt.Workspaces = append(opt.Workspaces, engineWorkspace(c, &c.Workspaces[i]))
+	}
+	return sync.New(ctx, opt)
+}
+
+func engineWorkspace(c *configs.Config, w *configs.Workspace) sync.Workspace {
+	out := sync.Workspace{
+		ID: w.ID, Name: w.Name, Plan: w.Plan, Zone: w.Zone, Owners: w.Owners, Rules: w.Rules, Policy: &w.Policy,
+		Leavers:       sync.Leavers{Grace: w.Leavers.Grace, RestoreWindow: w.Leavers.RestoreWindow, Handover: w.Leavers.Handover},
+		Period:        workspace.Period{First: w.Billing.FirstDay.Time, Last: w.Billing.LastDay.Time},
+		InvitationTTL: w.Invitations.Expire, Quarantine: w.Policy.Numbers.Quarantine.Duration(), ConfigHash: c.Hash,
+	}
+	if out.Name == "" {
+		out.Name = w.ID
+	}
+	for _, conn := range w.Connections {
+		out.Connections = append(out.Connections, sync.Connection{
+			ID: conn.ID, Kind: conn.Kind, Profile: conn.Profile, ActsAs: conn.ActsAs, Sponsor: conn.Sponsor,
+		})
+	}
+	return out
+}

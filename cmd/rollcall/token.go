@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-sync/rollcall/configs"
+	"github.com/rollcall-sync/rollcall/scim"
+	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/workspace"
+)
+
+type tokenCmd struct {
+	Create tokenCreateCmd `cmd:"" help:"Make a token and print it, once."`
+	List   tokenListCmd   `cmd:"" help:"List tokens, without their secrets."`
+	Revoke tokenRevokeCmd `cmd:"" help:"End a token; it is refused from the next request on."`
+}
+
+// liveTokens is how many tokens of a connection may be good at once: the one
+// in use and its successor (scim section 11).
+const liveTokens = 2
+
+type tokenCreateCmd struct {
+	workspaceFlag
+	Connection string   `help:"Connection that the token belongs to." required:"" placeholder:"ID"`
+	Expires    string   `help:"How long it is good." default:"365d"`
+	Networks   []string `help:"Addresses and CIDR ranges it may be used from; anywhere if left out." placeholder:"CIDR"`
+}
+
+// Help is shown by --help.
+func (tokenCreateCmd) Help() string {
+	return `The token is printed alone, on stdout, and is not kept: only its hash is. Two tokens of a connection can be good at
+once: create the new one, give it to the identity provider, revoke the old one.
+
+Example:
+  rollcall token create --config rollcall.yaml --connection okta --expires 365d > okta.token`
+}
+
+// Run makes a token. It makes the store too if there is none, so that a token
+// can be handed out before the first start.
+func (c *tokenCreateCmd) Run(ctx context.Context, env *environment) (err error) {
+	lifetime, networks, err := c.terms()
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	config, err := c.load()
+	if err != nil {
+		return err
+	}
+	w, err := c.pick(config)
+	if err != nil {
+		return err
+	}
+	if err := knownConnection(w, c.Connection); err != nil {
+		return err
+	}
+	token, err := scim.NewToken()
+	if err != nil {
+		return err
+	}
+	if err := c.keep(ctx, config, w, token, lifetime, networks); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(env.out, token.Reveal())
+	return err
+}
+
+// terms reads lifetime and networks.
+func (c *tokenCreateCmd) terms() (time.Duration, []string, error) {
+	lifetime, err := configs.ParseDuration(c.Expires)
+	if err != nil {
+		return 0, nil, fmt.Errorf("--expires: %w", err)
+	}
+	if lifetime < time.Minute || lifetime > 10*365*24*time.Hour {
+		return 0, nil, errors.New("--expires: a token is good for at least 1m and at most 3650d")
+	}
+	networks := make([]string, 0, len(c.Networks))
+	for _, text := range c.Networks {
+		var p netip.Prefix
+		if p, err = configs.ParseProxy(text); err != nil {
+			return 0, nil, fmt.Errorf("--networks: %w", err)
+		}
+		networks = append(networks, p.String())
+	}
+	return lifetime, networks, nil
+}
+
+// knownConnection refuses a connection that the configuration does not have.
+func knownConnection(w *configs.Workspace, id string) error {
+	var ids []string
+	for _, conn := range w.Connections {
+		if conn.ID == id {
+			return nil
+		}
+		ids = append(ids, conn.ID)
+	}
+	return &exitError{exitUsage, fmt.Errorf("workspace %s has no connection %q: it has %s", w.ID, id, orNone(ids))}
+}
+
+func orNone(list []string) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	return strings.Join(list, ", ")
+}
+
+// keep writes the token's hash. Connections that no daemon has made yet are
+// made now.
+func (c *tokenCreateCmd) keep(ctx context.Context, config *configs.Config, w *configs.Workspace, token scim.Token, lifetime time.Duration, networks []string) (err error) {
+	url, err := config.DatabaseURL()
+	if err != nil {
+		return err
+	}
+	status, err := store.Status(ctx, url)
+	if err != nil {
+		return err
+	}
+	opened, err := store.Open(ctx, store.Options{URL: url, AutoMigrate: status.Current == 0})
+	if err != nil {
+		return err
+	}
+	s := &session{config: config, workspace: w, store: opened, handle: opened.In(w.ID)}
+	defer s.close(&err)
+	if _, err := s.engine(ctx); err != nil {
+		return err
+	}
+	now := time.Now()
+	row := store.TokenRow{
+		Workspace: w.ID, ID: token.ID, Connection: c.Connection, Hash: token.Hash(), Scopes: []string{"read", "users", "groups"},
+		Networks: networks, CreatedAt: workspace.At(now), ExpiresAt: workspace.At(now.Add(lifetime)),
+	}
+	return s.handle.Update(ctx, store.UnitOptions{}, func(tx *store.Tx) error {
+		// Reading the connection locks it: two creations cannot both be the second.
+		if _, err := tx.Connection(c.Connection); err != nil {
+			return fmt.Errorf("connection %s: %w", c.Connection, err)
+		}
+		tokens, err := tx.Tokens(c.Connection)
+		if err != nil {
+			return err
+		}
+		var live []string
+		for _, t := range tokens {
+			if tokenState(&t, workspace.At(now)) == "live" {
+				live = append(live, t.ID)
+			}
+		}
+		if len(live) >= liveTokens {
+			return fmt.Errorf("connection %s has %d live tokens already, %s\ndo: revoke the one that is not in use: rollcall token revoke %s",
+				c.Connection, len(live), strings.Join(live, " and "), live[0])
+		}
+		return tx.InsertToken(row)
+	})
+}
+
+// tokenState says whether a token is good: live, expired or revoked.
+func tokenState(t *store.TokenRow, now workspace.Micros) string {
+	switch {
+	case t.RevokedAt != 0:
+		return "revoked"
+	case t.ExpiresAt <= now:
+		return "expired"
+	}
+	return "live"
+}
+
+type tokenListCmd struct {
+	workspaceFlag
+	formatFlag
+	Connection string `help:"Only this connection's." placeholder:"ID"`
+}
+
+// Help is shown by --help.
+func (tokenListCmd) Help() string { return "Example:\n  rollcall token list --connection okta" }
+
+// tokenView is a token in JSON.
+type tokenView struct {
+	ID         string            `json:"id"`
+	Connection string            `json:"connection_id"`
+	State      string            `json:"state"`
+	Scopes     []string          `json:"scopes"`
+	Networks   []string          `json:"networks"`
+	CreatedAt  workspace.Micros  `json:"created_at"`
+	ExpiresAt  workspace.Micros  `json:"expires_at"`
+	RevokedAt  *workspace.Micros `json:"revoked_at"`
+	LastUsedAt *workspace.Micros `json:"last_used_at"`
+}
+
+// Run lists tokens.
+func (c *tokenListCmd) Run(ctx context.Context, env *environment) (err error) {
+	s, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close(&err)
+	var tokens []store.TokenRow
+	err = s.view(ctx, func(r *store.Reader) (err error) {
+		tokens, err = r.Tokens(c.Connection)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	now := workspace.At(time.Now())
+	views := []tokenView{}
+	l := listing{
+		header: []string{"id", "connection", "state", "created", "expires", "last_used", "networks"},
+		none:   "no tokens; make one with: rollcall token create --connection ID",
+	}
+	for i := range tokens {
+		t := &tokens[i]
+		v := tokenView{t.ID, t.Connection, tokenState(t, now), orEmpty(t.Scopes), orEmpty(t.Networks), t.CreatedAt, t.ExpiresAt,
+			optionalTime(t.RevokedAt), optionalTime(t.LastUsedAt)}
+		views = append(views, v)
+		l.rows = append(l.rows, []string{v.ID, v.Connection, v.State, stamp(t.CreatedAt), stamp(t.ExpiresAt), stamp(t.LastUsedAt), strings.Join(v.Networks, " ")})
+	}
+	l.items = views
+	return l.write(env.out, c.Format)
+}
+
+type tokenRevokeCmd struct {
+	workspaceFlag
+	ID string `arg:"" help:"Token's id: the part after rcs_, see token list."`
+}
+
+// Help is shown by --help.
+func (tokenRevokeCmd) Help() string { return "Example:\n  rollcall token revoke k3q7xw2a" }
+
+// Run ends a token.
+func (c *tokenRevokeCmd) Run(ctx context.Context, env *environment) (err error) {
+	id := strings.TrimPrefix(c.ID, "rcs_")
+	id, _, _ = strings.Cut(id, "_") // a whole token is taken too, and not echoed
+	s, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close(&err)
+	err = s.handle.Update(ctx, store.UnitOptions{Urgent: true}, func(tx *store.Tx) error {
+		tokens, err := tx.Tokens("")
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(tokens, func(t store.TokenRow) bool { return t.ID == id }) {
+			return fmt.Errorf("no token %q in workspace %s\ndo: see rollcall token list", id, s.workspace.ID)
+		}
+		return tx.RevokeToken(id, workspace.At(time.Now()))
+	})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(env.out, "token %s is revoked\n", id)
+	return err
+}
