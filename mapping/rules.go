@@ -2,6 +2,7 @@ package mapping
 
 import (
 	_ "embed" // for the example
+	"slices"
 	"sync"
 	"time"
 
@@ -80,6 +81,19 @@ func (r *Rules) Hash() string { return r.hash }
 
 // Reads reports whether a live row reads the attribute (`rollcall.role`).
 func (r *Rules) Reads(attr string) bool { return r.reads[attr] }
+
+// SourceNames lists what the attributes that live rows read are called at one
+// connection, each once, sorted.
+func (r *Rules) SourceNames(connection string) []string {
+	var names []string
+	for i := range r.attrs {
+		if name := r.attrs[i].sourceName(connection); name != "" && r.reads[r.attrs[i].name] {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
 
 // OwnerRow is one number_owner row; its person is found by the engine.
 type OwnerRow struct {

@@ -12,6 +12,9 @@ type Decoded struct {
 	// Members is what the body says about the members of a Group: zero if it
 	// does not name them (DA03), else a reset to the list given (DA02).
 	Members MemberDelta
+	// Owner says that the body asks for the role Owner in the Rollcall
+	// extension, even where that input is readOnly and dropped.
+	Owner bool
 	// Notes counts the tolerances used.
 	Notes Notes
 }
@@ -184,6 +187,7 @@ func (r *reader) inExtension(ext *Schema, name string) (target, bool) {
 // stateAttribute takes one value. Two spellings of one attribute in a body
 // contradict each other and are refused, as duplicate keys are.
 func (r *reader) stateAttribute(d *Decoded, t target, raw any) error {
+	d.Owner = d.Owner || isOwnerWish(t, raw)
 	switch {
 	case r.rt.isMembers(t.attr) && t.ext == nil:
 		if t.sub != nil {

@@ -9,6 +9,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/sync"
+	"github.com/rollcall-sync/rollcall/workspace"
 )
 
 // errorSchema is the message URN of an error body (RFC 7644 section 3.12).
@@ -96,14 +100,73 @@ func ToError(err error) *Error {
 		return own
 	}
 	var size *http.MaxBytesError
-	if errors.As(err, &size) {
+	var members *sync.UnknownMembersError
+	var taken *store.ConflictError
+	switch {
+	case errors.As(err, &size):
 		return errTooLarge("GD04", "the body exceeds %d bytes", size.Limit).causedBy(err)
+	case errors.As(err, &members):
+		return unknownMembers(members.IDs).causedBy(err)
+	case errors.As(err, &taken):
+		return errUniqueness("", "another record already has this %s", taken.Key).causedBy(err)
+	case errors.Is(err, store.ErrUnavailable):
+		return errBusy(storeAway, "the store is not available, nothing was changed. Remedy: send the request again").causedBy(err)
+	case errors.Is(err, store.ErrBusy):
+		return errBusy(time.Second, "too many requests wait for the store, nothing was changed. Remedy: send the request again").causedBy(err)
+	case errors.Is(err, workspace.ErrStale):
+		return errConflict("", "the resource is being changed by other requests at the same time. Remedy: send the request again").causedBy(err)
+	case isNotFound(err):
+		return newError(http.StatusNotFound, "", "Invalid", "", "the resource was not found", nil).causedBy(err)
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return errBusy(time.Second, "the request took too long and was given up").causedBy(err)
 	}
 	return &Error{Status: http.StatusInternalServerError, Detail: "Internal: internal error", cause: err}
 }
+
+// storeAway is when to come back while the store is away.
+const storeAway = 10 * time.Second
+
+// isNotFound reports whether a look-up found nothing.
+func isNotFound(err error) bool { return errors.Is(err, workspace.ErrNotFound) }
+
+// maxNamedMembers bounds the ids that an error names.
+const maxNamedMembers = 10
+
+// unknownMembers: members that this connection never stated. Nothing is
+// applied: a silent strip would be worse (scim section 6).
+func unknownMembers(ids []string) *Error {
+	named := make([]string, 0, maxNamedMembers)
+	for _, id := range ids[:min(len(ids), maxNamedMembers)] {
+		named = append(named, shorten(id))
+	}
+	return errInvalidValue("", "%d unknown members: %s. Remedy: push these Users or Groups first", len(ids), strings.Join(named, ", "))
+}
+
+// refused is the answer to a request that the engine refused as a whole (VW03,
+// VW05, VW07 to VW10).
+func refused(r *sync.Refusal) *Error {
+	text := detailText(r.Reason)
+	if r.Remedy != "" {
+		text += ". Remedy: " + detailText(r.Remedy)
+	}
+	if r.Ref != "" {
+		text += ". Ref " + r.Ref
+	}
+	switch r.Kind {
+	case sync.RefusedHeld:
+		return errHeld(r.Rule, "%s", text)
+	case sync.RefusedConflict:
+		return errUniqueness(r.Rule, "%s", text)
+	case sync.RefusedInvalid:
+		return errInvalidValue(r.Rule, "%s", text)
+	default:
+		return errDenied(r.Rule, "%s", text)
+	}
+}
+
+// detailText is a sentence without its full stop, as parts of a detail are.
+func detailText(text string) string { return strings.TrimRight(text, ". ") }
 
 // newError builds the detail "Word [rule]: text"; an empty rule leaves out the
 // brackets.

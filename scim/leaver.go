@@ -20,7 +20,7 @@ func Leaving(ops []Operation, rt *ResourceType, p Profile) ([]Operation, bool) {
 	if !leaving {
 		return nil, false
 	}
-	return []Operation{{Kind: OpReplace, Path: "active", value: false, hasValue: true}}, true
+	return leavingOperations(), true
 }
 
 // LeavingBody is Leaving for the body of a PUT. A body that is no JSON states
@@ -73,4 +73,34 @@ func (w *patcher) active(raw any) (active, ok bool) {
 	}
 	active, ok = v.(bool)
 	return active, ok
+}
+
+// leavingOperations is the one operation that ends a leaver's access.
+func leavingOperations() []Operation {
+	return []Operation{{Kind: OpReplace, Path: "active", value: false, hasValue: true}}
+}
+
+// leavingPatch is Leaving for a PATCH body that DecodePatch refuses: operations
+// that cannot be read say nothing. It is nil unless the rest ends access.
+func leavingPatch(body []byte, rt *ResourceType, p Profile) []Operation {
+	r := reader{rt: rt, profile: p}
+	raw, err := parseJSON(body)
+	if err != nil {
+		return nil
+	}
+	list, err := r.operations(raw)
+	if err != nil {
+		return nil
+	}
+	var ops []Operation
+	for i, e := range list {
+		if op, err := r.operation(i+1, e); err == nil {
+			ops = append(ops, op)
+		}
+	}
+	leave, leaving := Leaving(ops, rt, p)
+	if !leaving {
+		return nil
+	}
+	return leave
 }

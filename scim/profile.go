@@ -140,3 +140,16 @@ func (n Notes) Count(rule string) int {
 	}
 	return sum
 }
+
+// addCount adds a note with its count.
+func (n *Notes) addCount(note Note) {
+	for i := range *n {
+		if (*n)[i].Rule == note.Rule && (*n)[i].Attribute == note.Attribute {
+			(*n)[i].Count += note.Count
+			return
+		}
+	}
+	if len(*n) < maxNotes {
+		*n = append(*n, note)
+	}
+}

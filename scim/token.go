@@ -98,3 +98,6 @@ func (t Token) Verify(stored string) bool {
 	same := subtle.ConstantTimeCompare([]byte(t.Hash()), []byte(stored))
 	return known&same == 1
 }
+
+// sameSecret compares two whole tokens in constant time.
+func sameSecret(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

@@ -1,0 +1,91 @@
+package scim
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+)
+
+// mediaType is that of every answer (RFC 7644 section 3.1).
+const mediaType = "application/scim+json"
+
+// body reads the body of a write under the limits of GD04. A body that says
+// that it is too large is not read at all.
+func (x *exchange) body(limit int64) ([]byte, error) {
+	if encoding := x.r.Header.Get("Content-Encoding"); encoding != "" && !sameName(encoding, "identity") {
+		return nil, errUnsupportedMediaType("GD04", "the body has the Content-Encoding %q. Remedy: send it as it is", shorten(encoding))
+	}
+	if text := x.r.Header.Get("Content-Type"); !isJSON(text) {
+		return nil, errUnsupportedMediaType("", "the Content-Type is %q. Remedy: send application/scim+json or application/json", shorten(text))
+	}
+	if x.r.ContentLength > limit {
+		// Do not wait for what will not be read.
+		x.w.Header().Set("Connection", "close")
+		return nil, errTooLarge("GD04", "the body has %d bytes; at most %d are allowed", x.r.ContentLength, limit)
+	}
+	limited := http.MaxBytesReader(x.w, x.r.Body, limit)
+	if n := x.r.ContentLength; n >= 0 {
+		text := make([]byte, n)
+		_, err := io.ReadFull(limited, text)
+		return text, unreadable(err)
+	}
+	text, err := io.ReadAll(limited)
+	return text, unreadable(err)
+}
+
+// unreadable tells a body that broke off from one that is too large.
+func unreadable(err error) error {
+	var size *http.MaxBytesError
+	if err == nil || errors.As(err, &size) {
+		return err
+	}
+	return errInvalidSyntax("", "the body broke off before its end").causedBy(err)
+}
+
+// isJSON reports whether a Content-Type is one of the two that are read.
+func isJSON(text string) bool {
+	switch text {
+	case mediaType, "application/json", "application/json; charset=utf-8", "application/scim+json; charset=utf-8":
+		return true
+	case "":
+		return false
+	}
+	media, _, err := mime.ParseMediaType(text)
+	return err == nil && (media == mediaType || media == "application/json")
+}
+
+// acceptable checks the Accept header: absent and */* pass (RFC 7644 section
+// 3.1). What the client would rather have does not matter, as there is one
+// form of answers.
+func (x *exchange) acceptable() error {
+	values := x.r.Header["Accept"]
+	if len(values) == 0 {
+		return nil
+	}
+	for _, value := range values {
+		for part := range strings.SplitSeq(value, ",") {
+			media, parameters, _ := strings.Cut(part, ";")
+			switch strings.ToLower(strings.TrimSpace(media)) {
+			case mediaType, "application/json", "*/*", "application/*", "":
+				if !refusedQuality(parameters) {
+					return nil
+				}
+			}
+		}
+	}
+	return errNotAcceptable()
+}
+
+// refusedQuality reports whether the parameters of a media range have the
+// weight 0, which means "not this" (RFC 9110 section 12.4.2).
+func refusedQuality(parameters string) bool {
+	for parameter := range strings.SplitSeq(parameters, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
+		if sameName(name, "q") {
+			return strings.Trim(value, "0.") == "" && value != ""
+		}
+	}
+	return false
+}

@@ -1,0 +1,281 @@
+package scim
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollcall-sync/rollcall/mapping"
+	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/sync"
+	"github.com/rollcall-sync/rollcall/workspace"
+)
+
+// testMapping reads a wish for a role and gives roles and groups by directory
+// groups.
+const testMapping = `version: 1
+attributes:
+  phoneSite: {type: string, from: {okta: "urn:acme:scim:User:phoneSite"}}
+source_groups:
+  sales: {okta: Sales, entra: Sales}
+  admins: {okta: Admins, entra: Admins}
+roles:
+  - {id: r-admin, role: admin, if: {group: admins}, approve: always}
+  - {id: r-wish, role: {attr: rollcall.role}, allow: [admin, member]}
+  - {id: r-member, role: member}
+groups:
+  - {id: g-sales, to: Sales, if: {group: sales}}
+  - {id: g-site, to: {attr: phoneSite}, allow: [Oslo]}
+`
+
+// provider is a SCIM service provider over a real store and engine.
+type provider struct {
+	t       testing.TB
+	handler *Handler
+	engine  *sync.Engine
+	store   *store.Store
+	tokens  map[string]string // by connection
+}
+
+// providerOptions change what newProvider makes.
+type providerOptions struct {
+	mapping     string
+	options     func(*Options)
+	connections []sync.Connection
+	policy      *workspace.Policy
+}
+
+// newProvider makes a provider with the connections okta, entra, other and
+// strict of one workspace.
+func newProvider(t testing.TB, opt providerOptions) *provider {
+	t.Helper()
+	s, err := store.Open(t.Context(), store.Options{URL: "sqlite:" + filepath.Join(t.TempDir(), "scim.db"), AutoMigrate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if opt.mapping == "" {
+		opt.mapping = "version: 1\nroles:\n  - {id: r-member, role: member}\n"
+	}
+	rules, err := mapping.Load([]byte(opt.mapping), mapping.LoadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if opt.connections == nil {
+		for _, c := range [][2]string{{"okta", "okta"}, {"entra", "entra"}, {"other", "entra"}, {"strict", "strict"}, {"ping", "ping"}} {
+			opt.connections = append(opt.connections, sync.Connection{ID: c[0], Kind: "scim", Profile: c[1], ActsAs: workspace.RoleAdmin, Mode: "live"})
+		}
+	}
+	e, err := sync.New(t.Context(), sync.Options{
+		Store: s, Build: "test",
+		Workspaces: []sync.Workspace{{
+			ID: "acme", Name: "Acme Inc", Plan: "business", Owners: []string{"olga@acme.com"}, Rules: rules, Policy: opt.policy,
+			Connections: opt.connections,
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &provider{t: t, engine: e, store: s, tokens: map[string]string{}}
+	options := Options{Engine: e, Store: s, PublicURL: "https://phone.acme.com"}
+	if opt.options != nil {
+		opt.options(&options)
+	}
+	if p.handler, err = NewHandler(options); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.handler.Close(t.Context()); err != nil && t.Context().Err() == nil {
+			t.Error(err)
+		}
+	})
+	for _, c := range opt.connections {
+		p.tokens[c.ID] = p.newToken(store.TokenRow{Connection: c.ID}).Reveal()
+	}
+	return p
+}
+
+// newToken makes a token with the terms of row.
+func (p *provider) newToken(row store.TokenRow) Token {
+	p.t.Helper()
+	token, err := NewToken()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	row.ID, row.Hash, row.CreatedAt = token.ID, token.Hash(), workspace.At(time.Now())
+	if row.ExpiresAt == 0 {
+		row.ExpiresAt = workspace.At(time.Now().Add(time.Hour))
+	}
+	err = p.store.In("acme").Update(p.t.Context(), store.UnitOptions{}, func(tx *store.Tx) error { return tx.InsertToken(row) })
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return token
+}
+
+// answer is what a request got.
+type answer struct {
+	t      testing.TB
+	status int
+	header http.Header
+	body   string
+	what   string
+}
+
+// request sends one request of a connection. Headers are "Name: value" lines.
+func (p *provider) request(connection, method, path, body string, headers ...string) answer {
+	p.t.Helper()
+	r := httptest.NewRequest(method, "/scim/v2"+path, strings.NewReader(body))
+	if token := p.tokens[connection]; token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	if body != "" {
+		r.Header.Set("Content-Type", mediaType)
+	}
+	for _, line := range headers {
+		name, value, _ := strings.Cut(line, ": ")
+		r.Header.Set(name, value)
+	}
+	w := httptest.NewRecorder()
+	p.handler.ServeHTTP(w, r)
+	res := w.Result()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return answer{t: p.t, status: res.StatusCode, header: res.Header, body: string(text), what: method + " " + path + " " + clip(body, 300)}
+}
+
+// is demands a status, and that an answer with a body is one of SCIM.
+func (a answer) is(status int) answer {
+	a.t.Helper()
+	if a.status != status {
+		a.t.Fatalf("%s: status %d, want %d: %s", a.what, a.status, status, a.body)
+	}
+	if a.body != "" && (a.header.Get("Content-Type") != mediaType || !json.Valid([]byte(a.body))) {
+		a.t.Fatalf("%s: the answer is no SCIM body: %q %s", a.what, a.header.Get("Content-Type"), a.body)
+	}
+	if a.header.Get("X-Request-Id") == "" || a.header.Get("Cache-Control") != "no-store" {
+		a.t.Fatalf("%s: head without X-Request-Id or no-store: %v", a.what, a.header)
+	}
+	if status >= 400 && a.at("status") == nil {
+		a.t.Fatalf("%s: the error body has no status: %s", a.what, a.body)
+	}
+	return a
+}
+
+// refuses demands an error with this status, scimType and part of the detail.
+func (a answer) refuses(status int, scimType, detail string) answer {
+	a.t.Helper()
+	a.is(status)
+	if got, _ := a.at("scimType").(string); got != scimType {
+		a.t.Errorf("%s: scimType %q, want %q: %s", a.what, got, scimType, a.body)
+	}
+	if got, _ := a.at("detail").(string); !strings.Contains(got, detail) {
+		a.t.Errorf("%s: detail %q does not say %q", a.what, got, detail)
+	}
+	return a
+}
+
+// decode gives the body as plain JSON.
+func (a answer) decode() any {
+	a.t.Helper()
+	var v any
+	d := json.NewDecoder(bytes.NewReader([]byte(a.body)))
+	if err := d.Decode(&v); err != nil {
+		a.t.Fatalf("%s: %v: %s", a.what, err, a.body)
+	}
+	return v
+}
+
+// at gives the value at a path of keys and indexes; nil if there is none.
+func (a answer) at(path ...any) any {
+	a.t.Helper()
+	v := a.decode()
+	for _, step := range path {
+		switch step := step.(type) {
+		case string:
+			m, _ := v.(map[string]any)
+			v = m[step]
+		case int:
+			list, _ := v.([]any)
+			if step >= len(list) {
+				return nil
+			}
+			v = list[step]
+		}
+	}
+	return v
+}
+
+// text is at for strings.
+func (a answer) text(path ...any) string {
+	a.t.Helper()
+	s, _ := a.at(path...).(string)
+	return s
+}
+
+// has demands a value.
+func (a answer) has(want any, path ...any) answer {
+	a.t.Helper()
+	if got := a.at(path...); !equalPlain(got, want) {
+		a.t.Errorf("%s: %v is %v, want %v: %s", a.what, path, got, want, a.body)
+	}
+	return a
+}
+
+func equalPlain(a, b any) bool {
+	x, errA := json.Marshal(a)
+	y, errB := json.Marshal(b)
+	return errA == nil && errB == nil && string(x) == string(y)
+}
+
+// members lists the workspace's members by address as "role state".
+func (p *provider) members() map[string]string {
+	p.t.Helper()
+	found := map[string]string{}
+	err := p.store.In("acme").View(p.t.Context(), func(r *store.Reader) error {
+		list, err := r.Members(store.MemberFilter{})
+		for _, m := range list {
+			state := string(m.State)
+			if m.Contained {
+				state = "contained"
+			}
+			found[m.Email] = m.Role.String() + " " + state
+		}
+		return err
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return found
+}
+
+// member demands what the workspace has of an address.
+func (p *provider) member(email, want string) {
+	p.t.Helper()
+	if got := p.members()[email]; got != want {
+		p.t.Errorf("member %s is %q, want %q", email, got, want)
+	}
+}
+
+// userBody is a User as a client creates it.
+func userBody(name string) string {
+	return `{"schemas":["` + URNUser + `"],"userName":"` + name + `","externalId":"ext-` + name + `","active":true,` +
+		`"name":{"givenName":"Ann","familyName":"Lee"},"displayName":"Ann Lee","emails":[{"primary":true,"type":"work","value":"` + name + `"}]}`
+}
+
+// patchBody wraps operations.
+func patchBody(operations string) string {
+	return `{"schemas":["` + patchSchema + `"],"Operations":[` + operations + `]}`
+}

@@ -1,0 +1,171 @@
+package scim
+
+import (
+	"net/http"
+	"strings"
+)
+
+// endpoint is the first part of a path behind /scim/v2.
+type endpoint uint8
+
+const (
+	endpointNone endpoint = iota
+	endpointUsers
+	endpointGroups
+	endpointConfig
+	endpointSchemas
+	endpointTypes
+	endpointMe
+	endpointBulk
+	endpointSearch
+)
+
+// endpointNames are the names on the wire (RFC 7644 section 3.2, table 2). The
+// last one is what some clients call ServiceProviderConfig (TL15).
+var endpointNames = []struct {
+	name string
+	endpoint
+}{
+	{"Users", endpointUsers},
+	{"Groups", endpointGroups},
+	{"ServiceProviderConfig", endpointConfig},
+	{"Schemas", endpointSchemas},
+	{"ResourceTypes", endpointTypes},
+	{"Me", endpointMe},
+	{"Bulk", endpointBulk},
+	{".search", endpointSearch},
+	{"serviceConfiguration", endpointConfig},
+}
+
+// String returns the name on the wire, empty for none.
+func (e endpoint) String() string {
+	for _, n := range endpointNames {
+		if n.endpoint == e {
+			return n.name
+		}
+	}
+	return ""
+}
+
+// route is where a request goes.
+type route struct {
+	endpoint
+	id string // of one resource, "" for the endpoint itself
+}
+
+// lookupEndpoint finds an endpoint; exact says that its name was spelt as it
+// is.
+func lookupEndpoint(name string) (e endpoint, exact bool) {
+	for _, n := range endpointNames[:len(endpointNames)-1] {
+		if n.name == name {
+			return n.endpoint, true
+		}
+	}
+	for _, n := range endpointNames {
+		if sameName(n.name, name) {
+			return n.endpoint, false
+		}
+	}
+	return endpointNone, false
+}
+
+// splitPath cuts a path into endpoint and id. A slash at the end is ignored; a
+// path with more parts has none.
+func splitPath(path string) (name, id string, ok bool) {
+	path = strings.TrimPrefix(path, basePath)
+	path = strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/")
+	name, id, _ = strings.Cut(path, "/")
+	return name, id, name != "" && strings.IndexByte(id, '/') < 0
+}
+
+// isDiscovery reports whether a path is one that is open without a token.
+func isDiscovery(path string) bool {
+	name, _, _ := splitPath(path)
+	e, _ := lookupEndpoint(name)
+	return e == endpointConfig || e == endpointSchemas || e == endpointTypes
+}
+
+// findRoute resolves the path of a request.
+func (x *exchange) findRoute() (route, error) {
+	name, id, ok := splitPath(x.r.URL.Path)
+	if !ok {
+		return route{}, errNoEndpoint()
+	}
+	e, exact := lookupEndpoint(name)
+	if e == endpointNone {
+		return route{}, errNoEndpoint()
+	}
+	if !exact && x.link != nil {
+		if !x.link.profile.Tolerate.Has(TL15) {
+			return route{}, errNoEndpoint()
+		}
+		x.link.note(Notes{{Rule: TL15.String(), Attribute: e.String(), Count: 1}})
+	}
+	return route{endpoint: e, id: id}, nil
+}
+
+// dispatch runs the method of the route.
+func (x *exchange) dispatch() error {
+	switch x.route.endpoint {
+	case endpointUsers:
+		return x.resources(userMethods)
+	case endpointGroups:
+		return x.resources(groupMethods)
+	case endpointMe:
+		return errNotImplemented("this token belongs to a connection, not to a person, so there is no Me")
+	case endpointBulk:
+		return errNotImplemented("Bulk is not supported, as ServiceProviderConfig says. Remedy: send the operations one by one")
+	case endpointSearch:
+		return errNoSearch()
+	default:
+		return x.discover()
+	}
+}
+
+// errNoSearch: searching by POST is not there.
+func errNoSearch() *Error {
+	return errNotImplemented("searching by POST is not supported. Remedy: use GET with the parameter filter")
+}
+
+// methods are what one resource type answers; all of them are set.
+type methods struct {
+	list, create, get, put, patch, remove func(*exchange) error
+}
+
+var (
+	userMethods = methods{
+		list: (*exchange).listUsers, create: (*exchange).createUser, get: (*exchange).getUser,
+		put: (*exchange).putUser, patch: (*exchange).patchUser, remove: (*exchange).deleteUser,
+	}
+	groupMethods = methods{
+		list: (*exchange).listGroups, create: (*exchange).createGroup, get: (*exchange).getGroup,
+		put: (*exchange).putGroup, patch: (*exchange).patchGroup, remove: (*exchange).deleteGroup,
+	}
+)
+
+// resources runs a method on the resources of one type, or on one of them.
+func (x *exchange) resources(m methods) error {
+	if x.route.id == ".search" {
+		return errNoSearch()
+	}
+	if x.route.id == "" {
+		switch x.r.Method {
+		case http.MethodGet, http.MethodHead:
+			return m.list(x)
+		case http.MethodPost:
+			return m.create(x)
+		}
+		return errMethodNotAllowed(x.r.Method, http.MethodGet, http.MethodHead, http.MethodPost)
+	}
+	switch x.r.Method {
+	case http.MethodGet, http.MethodHead:
+		return m.get(x)
+	case http.MethodPut:
+		return m.put(x)
+	case http.MethodPatch:
+		return m.patch(x)
+	case http.MethodDelete:
+		return m.remove(x)
+	}
+	return errMethodNotAllowed(x.r.Method, http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPatch, http.MethodDelete)
+}

@@ -1,0 +1,326 @@
+package scim
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/rollcall-sync/rollcall/internal/fold"
+	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/sync"
+	"github.com/rollcall-sync/rollcall/workspace"
+)
+
+// maxTries is how often a write is done again after it lost a race.
+const maxTries = 3
+
+// createUser answers POST /Users (RFC 7644 section 3.3). A repeated request
+// finds the first one: 409 with its location.
+func (x *exchange) createUser() error {
+	p, err := x.projection(x.link.user)
+	if err != nil {
+		return err
+	}
+	body, err := x.body(x.h.userBody)
+	if err != nil {
+		return err
+	}
+	d, err := Decode(body, x.link.user, x.link.profile)
+	if err != nil {
+		return err
+	}
+	x.link.note(d.Notes)
+	doc := Create(d.Document, x.link.user)
+	o := sync.IdentityObservation{Row: x.link.userRow(workspace.Identity{}, doc), Wishes: x.link.wishes(doc, nil, d.Owner)}
+	stateLeaving(&o)
+	res, err := x.apply(sync.Batch{Identities: []sync.IdentityObservation{o}})
+	if err != nil {
+		return x.userConflict(doc, err)
+	}
+	return x.answerAfter(http.StatusCreated, res, p)
+}
+
+// stateLeaving marks an identity that is disabled as explicit evidence.
+func stateLeaving(o *sync.IdentityObservation) {
+	if !o.Row.Active {
+		o.Class, o.Why = workspace.EvidenceE1, "disabled"
+	}
+}
+
+// wishes tells the engine what the request itself asked for. diff is nil for a
+// new document. owner says that the request named the role Owner where no
+// mapping row reads it: that is refused as well, not dropped (M13).
+func (l *link) wishes(doc Document, diff *Diff, owner bool) sync.Wishes {
+	stated, direct := false, false
+	note := func(path string) {
+		input := strings.HasPrefix(path, URNRollcallUser+":")
+		stated = stated || input || path == "roles"
+		direct = direct || input || path == "roles" && l.readsRole
+	}
+	if diff == nil {
+		inputs, _ := doc[URNRollcallUser].(map[string]any)
+		if len(inputs) > 0 {
+			note(URNRollcallUser + ":")
+		}
+		if doc["roles"] != nil {
+			note("roles")
+		}
+	} else {
+		for _, c := range diff.Changes {
+			note(c.Path)
+		}
+		for _, path := range diff.Stated {
+			note(path)
+		}
+	}
+	if stated && !owner {
+		asked := doc.Attributes(l.user)["rollcall.role"]
+		owner = len(asked) > 0 && sameName(asked[0], ownerRole)
+	}
+	return sync.Wishes{Owner: owner, Direct: direct || owner}
+}
+
+// answerAfter sends the User that a write left behind, with what is in force
+// after the commit.
+func (x *exchange) answerAfter(status int, res sync.Result, p Projection) error {
+	if len(res.Identities) != 1 || res.Identities[0].ID == "" {
+		return errors.New("the engine gave no identity back")
+	}
+	identity := res.Identities[0]
+	var v view
+	want := shownViews(p, x.link.user, x.coreRole())
+	err := x.link.handle.View(x.r.Context(), func(r *store.Reader) (err error) {
+		v, err = loadView(r, []workspace.Identity{identity}, want)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return x.answerUser(status, &identity, &v, p)
+}
+
+// userConflict turns a taken key into an answer that names the attribute and
+// where the other User is.
+func (x *exchange) userConflict(doc Document, err error) error {
+	var taken *store.ConflictError
+	if !errors.As(err, &taken) || taken.Table != "identity" {
+		return err
+	}
+	var e *Error
+	var find func(r *store.Reader) (workspace.Identity, error)
+	if taken.Key == "external" {
+		e = errUniqueness("", "another User of this connection has externalId %q. Remedy: match the existing User, or delete it first", doc.ExternalID())
+		find = func(r *store.Reader) (workspace.Identity, error) {
+			return r.IdentityByExternal(x.link.connection, doc.ExternalID(), false)
+		}
+	} else {
+		e = errUniqueness("", "another User of this connection has userName %q. Remedy: match the existing User, or delete it first", doc.UserName())
+		find = func(r *store.Reader) (workspace.Identity, error) {
+			return r.IdentityByUser(x.link.connection, fold.Key(doc.UserName()))
+		}
+	}
+	var other workspace.Identity
+	readErr := x.link.handle.View(x.r.Context(), func(r *store.Reader) (err error) {
+		other, err = find(r)
+		return err
+	})
+	switch {
+	case isNotFound(readErr):
+		return e.causedBy(err) // It has gone meanwhile.
+	case readErr != nil:
+		return readErr
+	}
+	return e.causedBy(err).at(x.location(x.link.user, other.ID))
+}
+
+// change is what a write makes of a document.
+type change struct {
+	doc   Document
+	diff  Diff
+	owner bool // The request named the role Owner.
+}
+
+// putUser answers PUT /Users/{id} (RFC 7644 section 3.5.1).
+func (x *exchange) putUser() error {
+	body, err := x.body(x.h.userBody)
+	if err != nil {
+		return err
+	}
+	d, invalid := Decode(body, x.link.user, x.link.profile)
+	x.link.note(d.Notes)
+	var leave []Operation
+	if x.mayLeave() && LeavingBody(body, x.link.user, x.link.profile) {
+		leave = leavingOperations()
+	}
+	return x.changeUser(func(old Document) (change, error) {
+		if invalid != nil {
+			return change{}, invalid
+		}
+		after, _, diff := Put(old, d.Document, x.link.user)
+		return change{after, diff, d.Owner}, nil
+	}, leave)
+}
+
+// patchUser answers PATCH /Users/{id} (RFC 7644 section 3.5.2).
+func (x *exchange) patchUser() error {
+	body, err := x.body(x.h.userBody)
+	if err != nil {
+		return err
+	}
+	ops, notes, invalid := DecodePatch(body, x.link.user, x.link.profile)
+	x.link.note(notes)
+	var leave []Operation
+	if x.mayLeave() {
+		if invalid != nil {
+			leave = leavingPatch(body, x.link.user, x.link.profile)
+		} else if _, leaving := Leaving(ops, x.link.user, x.link.profile); leaving {
+			leave = leavingOperations()
+		}
+	}
+	owner := asksOwner(ops, x.link.user, x.link.profile)
+	return x.changeUser(func(old Document) (change, error) {
+		if invalid != nil {
+			return change{}, invalid
+		}
+		after, diff, notes, err := Patch(old, ops, x.link.user, x.link.profile)
+		if err == nil {
+			x.link.note(notes)
+		}
+		if owner && err != nil {
+			// The path is readOnly here, but who asks for an Owner shall hear
+			// that no directory makes one, and the report shall show it (M13).
+			return change{old, Diff{}, true}, nil
+		}
+		return change{after, diff, owner}, err
+	}, leave)
+}
+
+// mayLeave reports whether a request that is wrong in part still ends access
+// (VW11): not under the profile strict, where what is invalid stays refused.
+func (x *exchange) mayLeave() bool { return !x.link.profile.Strict }
+
+// changeUser reads a User, changes its document and gives it to the engine:
+// compare-and-swap, again up to three times if another write came between.
+// leave, if there is any, is what remains of the request if the whole of it is
+// refused: access ends, the rest is dropped and counted (VW11).
+func (x *exchange) changeUser(compute func(old Document) (change, error), leave []Operation) error {
+	p, err := x.projection(x.link.user)
+	if err != nil && leave == nil {
+		return err
+	}
+	for try := 1; ; try++ {
+		err := x.tryChange(compute, p)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, workspace.ErrStale) && !x.begun:
+			if x.conditional() {
+				return x.staleNow(err)
+			}
+			if try < maxTries {
+				continue
+			}
+			return err
+		case leave != nil && !x.begun && refusesRequest(err):
+			ops := leave
+			leave = nil
+			x.link.note(Notes{{Rule: "VW11", Attribute: "active", Count: 1}})
+			x.h.log.Warn("a leaver's access ends although the rest of the request is refused (VW11)",
+				"txn", x.txn, "workspace", x.link.workspace, "connection", x.link.connection, "status", ToError(err).Status)
+			compute = func(old Document) (change, error) {
+				after, diff, _, err := Patch(old, ops, x.link.user, x.link.profile)
+				return change{doc: after, diff: diff}, err
+			}
+			try = 0
+		default:
+			return err
+		}
+	}
+}
+
+// refusesRequest reports whether an error is about what the request says, so
+// that less of it may pass.
+func refusesRequest(err error) bool {
+	switch ToError(err).Status {
+	case http.StatusBadRequest, http.StatusConflict, http.StatusRequestEntityTooLarge:
+		return true
+	}
+	return false
+}
+
+// staleNow is the answer to an If-Match that was right when it was compared.
+func (x *exchange) staleNow(cause error) error {
+	var identity workspace.Identity
+	err := x.link.handle.View(x.r.Context(), func(r *store.Reader) (err error) {
+		identity, err = x.identity(r, x.route.id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return errPreconditionFailed(ETag(identity.Version)).causedBy(cause)
+}
+
+// tryChange is one try of changeUser.
+func (x *exchange) tryChange(compute func(old Document) (change, error), p Projection) error {
+	want := shownViews(p, x.link.user, x.coreRole())
+	identity, v, err := x.readUser(x.route.id, views{})
+	if err != nil {
+		return err
+	}
+	if err := x.precondition(identity.Version); err != nil {
+		return err
+	}
+	old, err := ParseDocument(identity.Document)
+	if err != nil {
+		return err
+	}
+	c, err := compute(old)
+	if err != nil {
+		return err
+	}
+	wishes := x.link.wishes(c.doc, &c.diff, c.owner)
+	if c.diff.Empty() && !c.owner {
+		// The same again: no version, no event, no run.
+		if identity, v, err = x.readUser(x.route.id, want); err != nil {
+			return err
+		}
+		return x.answerUser(http.StatusOK, &identity, &v, p)
+	}
+	o := sync.IdentityObservation{Row: x.link.userRow(identity, c.doc), Expect: identity.Version, Wishes: wishes}
+	stateLeaving(&o)
+	res, err := x.apply(sync.Batch{Identities: []sync.IdentityObservation{o}})
+	if err != nil {
+		return x.userConflict(c.doc, err)
+	}
+	return x.answerAfter(http.StatusOK, res, p)
+}
+
+// deleteUser answers DELETE /Users/{id} (RFC 7644 section 3.6): 204, then 404.
+func (x *exchange) deleteUser() error {
+	for try := 1; ; try++ {
+		identity, _, err := x.readUser(x.route.id, views{})
+		if err != nil {
+			return err
+		}
+		if err := x.precondition(identity.Version); err != nil {
+			return err
+		}
+		o := sync.IdentityObservation{
+			Op: sync.OpDelete, Row: store.IdentityRow{Identity: identity}, Class: workspace.EvidenceE1, Why: "deleted",
+		}
+		if x.conditional() {
+			o.Expect = identity.Version
+		}
+		_, err = x.apply(sync.Batch{Identities: []sync.IdentityObservation{o}})
+		switch {
+		case err == nil:
+			return x.empty(0)
+		case errors.Is(err, workspace.ErrStale) && x.conditional():
+			return x.staleNow(err)
+		case errors.Is(err, workspace.ErrStale) && try < maxTries:
+			continue
+		}
+		return x.missing(x.link.user, x.route.id, err)
+	}
+}
