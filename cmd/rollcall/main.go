@@ -23,6 +23,7 @@ var version string
 
 // grammar is the whole command line.
 type grammar struct {
+	Serve       serveCmd       `cmd:"" help:"Run the daemon: SCIM for identity providers, health and metrics for operators."`
 	CheckConfig checkConfigCmd `cmd:"" help:"Judge a configuration: all problems at once, each with its line."`
 	Token       tokenCmd       `cmd:"" help:"Bearer tokens of connections."`
 	Members     membersCmd     `cmd:"" help:"Members of the workspace."`

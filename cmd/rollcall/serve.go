@@ -1,0 +1,329 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/rollcall-sync/rollcall/configs"
+	"github.com/rollcall-sync/rollcall/internal/systemd"
+	"github.com/rollcall-sync/rollcall/scim"
+	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/sync"
+)
+
+type serveCmd struct {
+	configFlag
+}
+
+// Help is shown by --help.
+func (serveCmd) Help() string {
+	return `Logs JSON lines to stderr; the line {"msg":"ready",...} says that it serves, and where. SIGTERM and Ctrl-C drain
+requests under way for limits.drain, a second signal ends at once. An older schema is migrated at the start.
+
+Example:
+  rollcall serve --config rollcall.yaml`
+}
+
+// Run serves until the context ends.
+func (c *serveCmd) Run(ctx context.Context, env *environment) error {
+	config, err := c.load()
+	if err != nil {
+		return err
+	}
+	log := newLogger(env.err, config.LogLevel)
+	for _, w := range config.Warnings() {
+		log.Warn(w.Text, "key", w.Path)
+	}
+	d, err := startDaemon(ctx, config, log)
+	if err != nil {
+		return err
+	}
+	return d.run(ctx)
+}
+
+// newLogger writes JSON lines in UTC.
+func newLogger(out io.Writer, level string) *slog.Logger {
+	var least slog.Level
+	if err := least.UnmarshalText([]byte(level)); err != nil {
+		least = slog.LevelInfo // the configuration has judged the word already
+	}
+	return slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: least, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		if len(groups) == 0 && a.Key == slog.TimeKey {
+			a.Value = slog.TimeValue(a.Value.Time().UTC())
+		}
+		return a
+	}}))
+}
+
+// daemon is a running Rollcall: store, engine, both listeners. It is made by
+// startDaemon and ended by run.
+type daemon struct {
+	config  *configs.Config
+	log     *slog.Logger
+	release func() error // of the lock file
+	store   *store.Store
+	engine  *sync.Engine
+	handler *scim.Handler
+	public  *listener
+	admin   *listener // nil if none is configured
+	url     string    // of the public listener, without path
+}
+
+// listener is a server on its socket.
+type listener struct {
+	server *http.Server
+	socket net.Listener
+	tls    bool
+}
+
+// startDaemon opens everything; on an error it closes what it has opened. The
+// sockets listen, but nobody accepts before run.
+func startDaemon(ctx context.Context, config *configs.Config, log *slog.Logger) (d *daemon, err error) {
+	d = &daemon{config: config, log: log, release: func() error { return nil }}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.close())
+		}
+	}()
+	url, err := config.DatabaseURL()
+	if err != nil {
+		return d, err
+	}
+	if d.release, err = store.LockExclusive(url); err != nil {
+		d.release = func() error { return nil }
+		return d, err
+	}
+	if d.store, err = store.Open(ctx, store.Options{URL: url, Logger: log, AutoMigrate: true}); err != nil {
+		return d, err
+	}
+	if d.engine, err = newEngine(ctx, config, d.store, log, time.Now); err != nil {
+		return d, err
+	}
+	if err := d.listen(ctx); err != nil {
+		return d, err
+	}
+	proxies, err := trustedProxies(config)
+	if err != nil {
+		return d, err
+	}
+	d.handler, err = scim.NewHandler(scim.Options{
+		Engine: d.engine, Store: d.store, Logger: log, PublicURL: d.url, TrustedProxies: proxies,
+		UserBody: int64(config.Limits.UserBody), GroupBody: int64(config.Limits.GroupBody),
+	})
+	if err != nil {
+		return d, err
+	}
+	meter := newMeter()
+	mux := http.NewServeMux()
+	mux.Handle("/scim/v2/", meter.count(d.handler))
+	mux.Handle("/scim/v2", meter.count(d.handler))
+	d.public.server.Handler = transportSecurity(mux, d.public.tls)
+	if d.admin != nil {
+		d.admin.server.Handler = adminHandler(&probe{store: d.store, url: url, name: config.Listen}, meter)
+	}
+	return d, nil
+}
+
+// listen opens the sockets.
+func (d *daemon) listen(ctx context.Context) (err error) {
+	c := d.config
+	d.public = &listener{server: newServer(c, d.log)}
+	if d.public.socket, err = listenOn(ctx, c.Listen); err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	d.url = strings.TrimRight(c.PublicURL, "/")
+	scheme := "http://"
+	if c.TLS.Cert != "" {
+		certs, err := newCertificates(c.TLS, d.log)
+		if err != nil {
+			return err
+		}
+		d.public.server.TLSConfig, d.public.tls, scheme = certs.config(), true, "https://"
+	}
+	if d.url == "" {
+		d.url = scheme + d.public.socket.Addr().String()
+	}
+	proxies, err := trustedProxies(c)
+	if err != nil {
+		return err
+	}
+	d.public.socket = limitConnections(d.public.socket, c.Limits.Connections, c.Limits.ConnectionsPerAddress, proxies)
+	if c.AdminListen == "" {
+		return nil
+	}
+	d.admin = &listener{server: newServer(c, d.log)}
+	// Profiles and traces are written for as long as they are asked for.
+	d.admin.server.WriteTimeout = 0
+	if d.admin.socket, err = listenOn(ctx, c.AdminListen); err != nil {
+		return fmt.Errorf("admin_listen: %w", err)
+	}
+	return nil
+}
+
+func listenOn(ctx context.Context, address string) (net.Listener, error) {
+	var lc net.ListenConfig
+	return lc.Listen(ctx, "tcp", address)
+}
+
+// trustedProxies reads the proxies that the configuration has judged.
+func trustedProxies(c *configs.Config) ([]netip.Prefix, error) {
+	out := make([]netip.Prefix, 0, len(c.TrustedProxies))
+	for _, text := range c.TrustedProxies {
+		p, err := configs.ParseProxy(text)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// newServer has the limits of reliability section 8.
+func newServer(c *configs.Config, log *slog.Logger) *http.Server {
+	l := &c.Limits
+	return &http.Server{
+		ReadHeaderTimeout: l.HeadTimeout, ReadTimeout: l.ReadTimeout, WriteTimeout: l.WriteTimeout, IdleTimeout: l.IdleTimeout,
+		// net/http adds 4 KiB of its own to what it is told.
+		MaxHeaderBytes: int(l.HeadBytes) - 4096, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// transportSecurity tells browsers to stay with HTTPS.
+func transportSecurity(next http.Handler, tls bool) http.Handler {
+	if !tls {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Strict-Transport-Security", "max-age=31536000")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// scimURL is what identity providers are given.
+func (d *daemon) scimURL() string { return d.url + "/scim/v2" }
+
+// run serves until ctx ends or a listener breaks, then drains and closes.
+func (d *daemon) run(ctx context.Context) error {
+	broken := make(chan error, 2)
+	listeners := []*listener{d.public}
+	ready := []any{"scim", d.scimURL(), "version", buildVersion()}
+	if d.admin != nil {
+		listeners = append(listeners, d.admin)
+		ready = append(ready, "admin", "http://"+d.admin.socket.Addr().String())
+	}
+	// Requests outlive the signal: they are cancelled when the drain is over.
+	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	for _, l := range listeners {
+		l.server.BaseContext = func(net.Listener) context.Context { return requests }
+		go func() { broken <- l.serve() }()
+	}
+	d.log.Info("ready", ready...)
+	if err := systemd.Notify(systemd.Ready); err != nil {
+		d.log.Warn("systemd was not told", "err", err)
+	}
+	watch, stopWatching := context.WithCancel(ctx)
+	defer stopWatching()
+	go d.watchdog(watch)
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-broken:
+		err = fmt.Errorf("listener broke: %w", err)
+	}
+	d.log.Info("stopping", "drain", d.config.Limits.Drain.String())
+	if nerr := systemd.Notify(systemd.Stopping); nerr != nil {
+		d.log.Warn("systemd was not told", "err", nerr)
+	}
+	return errors.Join(err, d.drain(cancel), d.close())
+}
+
+// serve accepts until the server is shut down.
+func (l *listener) serve() error {
+	var err error
+	if l.tls {
+		err = l.server.ServeTLS(l.socket, "", "")
+	} else {
+		err = l.server.Serve(l.socket)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// watchdog tells systemd that the process answers itself, for as long as it
+// does.
+func (d *daemon) watchdog(ctx context.Context) {
+	alive := func(context.Context) error { return nil }
+	if d.admin != nil {
+		address := "http://" + d.admin.socket.Addr().String() + "/livez"
+		alive = func(ctx context.Context) error { return getOK(ctx, address) }
+	}
+	if err := systemd.Watchdog(ctx, alive); err != nil {
+		d.log.Error("watchdog ends", "err", err)
+	}
+}
+
+// getOK asks for a page and wants 200.
+func getOK(ctx context.Context, url string) (err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, answer.Body.Close()) }()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", url, answer.Status)
+	}
+	return nil
+}
+
+// drain lets requests under way end, for a while; then it cancels them.
+func (d *daemon) drain(cancel context.CancelFunc) error {
+	ctx, stop := context.WithTimeout(context.Background(), d.config.Limits.Drain)
+	defer stop()
+	err := d.public.server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		d.log.Warn("requests still under way are cancelled")
+		cancel()
+		err = d.public.server.Close()
+	}
+	if d.admin != nil {
+		err = errors.Join(err, d.admin.server.Close())
+	}
+	return err
+}
+
+// close closes what is open, the store last.
+func (d *daemon) close() error {
+	var errs []error
+	if d.handler != nil {
+		ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
+		errs = append(errs, d.handler.Close(ctx))
+		stop()
+	}
+	for _, l := range []*listener{d.public, d.admin} {
+		if l != nil && l.socket != nil {
+			if err := l.socket.Close(); !errors.Is(err, net.ErrClosed) {
+				errs = append(errs, err)
+			}
+		}
+	}
+	if d.store != nil {
+		errs = append(errs, d.store.Close())
+	}
+	return errors.Join(append(errs, d.release())...)
+}
