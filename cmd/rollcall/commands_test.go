@@ -11,6 +11,9 @@ import (
 // scriptCommands are the commands that scripts have beside the usual ones.
 var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"keep":  keepCommand,
+	"serve": serveCommand,
+	"stop":  stopCommand,
+	"scim":  scimCommand,
 	"plain": plainCommand,
 }
 
@@ -41,6 +44,7 @@ var volatile = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\dh`), "HOUR"},
 	{regexp.MustCompile(`root [A-Za-z0-9+/]{8}\.\.\.`), "root ROOT"},
 	{regexp.MustCompile(`(credit|charge) \d+\.\d\d`), "$1 MONEY"},
+	{regexp.MustCompile(`(?m),\d+,\d+,(\d+)\r?$`), ",CENTS,CENTS,$1"},
 	{regexp.MustCompile(`\b\d+(\.\d+)?(ms|µs|s)\b`), "TOOK"},
 	{regexp.MustCompile(`\b\d+ ms\b`), "N ms"},
 	{regexp.MustCompile(`rcs_[a-z2-7]{8}_[a-z2-7]{52}_[0-9a-f]{8}`), "TOKEN"},

@@ -70,16 +70,28 @@ var reportColumns = strings.Split("run_id,outcome,verdict,row,rule,reason,remedy
 	"mapping_rule,actor_kind,actor_id,actor_role,reason_class,class,at,hold_id,plan_hash,approver,sessions_revoked,revoke_ms,"+
 	"charge_cents,credit_cents,leaf_index", ",")
 
+// chargeColumn is the place of charge_cents; credit_cents stands behind it.
+var chargeColumn = slices.Index(reportColumns, "charge_cents")
+
 // writeRunCSV writes one row per changed attribute, exceptions first.
 func writeRunCSV(out io.Writer, run *sync.SyncRun) error {
 	var rows [][]string
+	priced := false
 	for _, c := range inOrder(run.Changes) {
 		modified := c.Modified
 		if len(modified) == 0 {
 			modified = []workspace.Modified{{}} // a change without attributes is a row too
 		}
 		for _, m := range modified {
-			rows = append(rows, csvRow(run, c, &m))
+			row := csvRow(run, c, &m)
+			// Money is known for the run as a whole: it stands once, in the
+			// first applied row, so that the columns can be summed.
+			if c.Outcome == "applied" && !priced {
+				priced = true
+				row[chargeColumn] = strconv.FormatInt(run.Billing.ChargeCents, 10)
+				row[chargeColumn+1] = strconv.FormatInt(run.Billing.CreditCents, 10)
+			}
+			rows = append(rows, row)
 		}
 	}
 	return writeCSV(out, reportColumns, rows)
@@ -102,7 +114,7 @@ func csvRow(run *sync.SyncRun, c *sync.ChangeReport, m *workspace.Modified) []st
 		run.RunID, c.Outcome, d.Verdict, deref(d.Row), d.Rule, d.Reason, d.Remedy, c.Target.Type, c.Target.ID, c.Target.Label,
 		c.ChangeID, c.Kind, m.Attr, deref(m.Old), deref(m.New), deref(c.MappingRule), c.Actor.Kind, c.Actor.ID, c.Actor.Role,
 		c.ReasonClass, class, c.At.String(), deref(d.HoldID), deref(d.PlanHash), deref(d.Approver), sessions, revoke,
-		strconv.FormatInt(run.Billing.ChargeCents, 10), strconv.FormatInt(run.Billing.CreditCents, 10), strconv.FormatInt(c.LeafIndex, 10),
+		"", "", strconv.FormatInt(c.LeafIndex, 10),
 	}
 }
 
