@@ -8,11 +8,14 @@ import (
 
 	"github.com/rollcall-sync/rollcall/internal/fold"
 	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/sync"
 )
 
 type groupsCmd struct {
-	List groupListCmd `cmd:"" default:"withargs" help:"List groups (the default)."`
-	Show groupShowCmd `cmd:"" help:"Show one group with all its members."`
+	List   groupListCmd   `cmd:"" default:"withargs" help:"List groups (the default)."`
+	Show   groupShowCmd   `cmd:"" help:"Show one group with all its members."`
+	Create groupCreateCmd `cmd:"" help:"Make a group, for the rules of the mapping to fill."`
+	Delete groupDeleteCmd `cmd:"" help:"Delete a group; its members lose what they have through it."`
 }
 
 // groupView is a group in JSON (the contract of architecture.md).
@@ -102,4 +105,40 @@ func (c *groupShowCmd) Run(ctx context.Context, env *environment) error {
 		fields = append(fields, [2]string{"", m})
 	}
 	return writeFields(env.out, fields)
+}
+
+type groupCreateCmd struct {
+	workspaceFlag
+	asFlag
+	Name   string `arg:"" help:"Name of the group."`
+	Reason string `help:"Why; stands in the report."`
+	DryRun bool   `help:"Only say what would happen."`
+}
+
+// Help is shown by --help.
+func (groupCreateCmd) Help() string {
+	return "Example:\n  rollcall groups create Sales --as ann@acme.com"
+}
+
+// Run makes a group.
+func (c *groupCreateCmd) Run(ctx context.Context, env *environment) error {
+	return c.edit(ctx, env, c.asFlag, c.DryRun, sync.Edit{Kind: sync.EditGroupNew, Name: c.Name, Reason: c.Reason})
+}
+
+type groupDeleteCmd struct {
+	workspaceFlag
+	asFlag
+	Name   string `arg:"" help:"Name of the group."`
+	Reason string `help:"Why; stands in the report."`
+	DryRun bool   `help:"Only say what would happen."`
+}
+
+// Help is shown by --help.
+func (groupDeleteCmd) Help() string {
+	return "Example:\n  rollcall groups delete Sales --as ann@acme.com --dry-run"
+}
+
+// Run deletes a group.
+func (c *groupDeleteCmd) Run(ctx context.Context, env *environment) error {
+	return c.edit(ctx, env, c.asFlag, c.DryRun, sync.Edit{Kind: sync.EditGroupDrop, Group: c.Name, Reason: c.Reason})
 }

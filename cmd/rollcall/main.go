@@ -24,6 +24,7 @@ var version string
 // grammar is the whole command line.
 type grammar struct {
 	Serve       serveCmd       `cmd:"" help:"Run the daemon: SCIM for identity providers, health and metrics for operators."`
+	Demo        demoCmd        `cmd:"" help:"Play a company of about 40 people through a running Rollcall, and print the reports."`
 	CheckConfig checkConfigCmd `cmd:"" help:"Judge a configuration: all problems at once, each with its line."`
 	Token       tokenCmd       `cmd:"" help:"Bearer tokens of connections."`
 	Members     membersCmd     `cmd:"" help:"Members of the workspace."`

@@ -85,7 +85,7 @@ func (memberListCmd) Help() string {
 	return "Example:\n  rollcall members list --role admin --format csv > admins.csv"
 }
 
-// Run lists members by address.
+// Run lists members in the order in which they joined.
 func (c *memberListCmd) Run(ctx context.Context, env *environment) (err error) {
 	filter := store.MemberFilter{}
 	if c.Group != "" {

@@ -85,10 +85,19 @@ func reasons(b *strings.Builder, why, do string) {
 	}
 }
 
+// subject is what a change is about and does. Summaries that name their
+// subject themselves stand alone.
+func subject(c *sync.ChangeReport) string {
+	if strings.Contains(c.Summary, c.Target.Label) {
+		return clean(c.Summary)
+	}
+	return orDash(c.Target.Label) + "  " + clean(c.Summary)
+}
+
 // exception is a change that failed, is held or was denied.
 func exception(b *strings.Builder, c *sync.ChangeReport) {
 	d := &c.Decision
-	fmt.Fprintf(b, "%-8s%s  %s", strings.ToUpper(c.Outcome), orDash(c.Target.Label), clean(c.Summary))
+	fmt.Fprintf(b, "%-8s%s", strings.ToUpper(c.Outcome), subject(c))
 	if d.Row != nil {
 		fmt.Fprintf(b, "   row %s %s", *d.Row, deref(d.RowText))
 	}
@@ -182,7 +191,7 @@ func provenance(b *strings.Builder, run *sync.SyncRun) {
 
 // applied is one change that was made, with its values before and after.
 func applied(b *strings.Builder, c *sync.ChangeReport) {
-	fmt.Fprintf(b, "APPLIED %s  %s", orDash(c.Target.Label), clean(c.Summary))
+	fmt.Fprintf(b, "APPLIED %s", subject(c))
 	if c.MappingRule != nil {
 		fmt.Fprintf(b, "   rule %s", clean(*c.MappingRule))
 	}
