@@ -73,7 +73,7 @@ func newProvider(t testing.TB, opt providerOptions) *provider {
 	}
 	if opt.connections == nil {
 		for _, c := range [][2]string{{"okta", "okta"}, {"entra", "entra"}, {"other", "entra"}, {"strict", "strict"}, {"ping", "ping"}} {
-			opt.connections = append(opt.connections, sync.Connection{ID: c[0], Kind: "scim", Profile: c[1], ActsAs: workspace.RoleAdmin, Mode: "live"})
+			opt.connections = append(opt.connections, sync.Connection{ID: c[0], Kind: "scim", Profile: c[1], ActsAs: workspace.RoleAdmin})
 		}
 	}
 	e, err := sync.New(t.Context(), sync.Options{

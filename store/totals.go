@@ -10,7 +10,7 @@ const (
 		(SELECT COUNT(*) FROM member WHERE workspace_id = ? AND state = 'active' AND role = 'owner'),
 		(SELECT COUNT(*) FROM member WHERE workspace_id = ? AND state = 'active' AND role = 'admin'),
 		(SELECT COUNT(*) FROM member WHERE workspace_id = ?
-			AND (state = 'active' OR (state = 'deactivated' AND grace_until > 0))),
+			AND (state = 'active' OR (state = 'deactivated' AND (grace_until > 0 OR tail_held)))),
 		(SELECT COUNT(*) FROM number WHERE workspace_id = ? AND state <> 'ported_out')`
 	addTotals = `UPDATE workspace SET members_active = members_active + ?, owners = owners + ?, admins = admins + ?,
 		seats = seats + ?, numbers = numbers + ? WHERE workspace_id = ?`

@@ -182,14 +182,11 @@ func (u *unit) planHold(hold store.HoldRow) error {
 		return nil
 	}
 	if len(hold.Observation) > 0 {
-		var seen struct {
-			Identities []IdentityObservation `json:"identities"`
-			Groups     []GroupObservation    `json:"groups"`
-		}
+		var seen heldBatch
 		if err := json.Unmarshal(hold.Observation, &seen); err != nil {
 			return fmt.Errorf("hold %s: %w", hold.ID, err)
 		}
-		u.b.Identities, u.b.Groups = seen.Identities, seen.Groups
+		u.b.Identities, u.b.Groups, u.b.Brake = seen.Identities, seen.Groups, seen.Brake
 		return u.observe()
 	}
 	kind, id, _ := strings.Cut(hold.Subject, ":")

@@ -47,17 +47,16 @@ func (u *unit) decide() error {
 	return u.openHolds()
 }
 
-// judge gives one decision per planned item.
+// judge gives one decision per planned item: that of the domain's Check, or
+// a stricter one that is known already.
 func (u *unit) judge() []workspace.Decision {
 	changes := make([]workspace.Change, 0, len(u.plan))
 	index := make([]int, 0, len(u.plan))
 	for i := range u.plan {
-		p := &u.plan[i]
-		if p.Kind == "" || p.ruling != nil || p.fallback || p.refuse != nil {
-			continue
+		if u.plan[i].checked() {
+			changes = append(changes, u.plan[i].Change)
+			index = append(index, i)
 		}
-		changes = append(changes, p.Change)
-		index = append(index, i)
 	}
 	out := make([]workspace.Decision, len(u.plan))
 	if len(changes) > 0 {
@@ -70,20 +69,36 @@ func (u *unit) judge() []workspace.Decision {
 	for i := range u.plan {
 		p := &u.plan[i]
 		switch {
-		case p.ruling != nil:
-			out[i] = *p.ruling
-			out[i].Change = p.Change
-			if out[i].Verdict == workspace.Hold && u.approver != nil && out[i].Approvers != workspace.RoleNone && u.approver.Role >= out[i].Approvers {
-				out[i].Verdict = workspace.Allow
-			}
-		case p.refuse != nil:
+		case p.Kind == "":
+		case p.refuse != nil && p.ruling == nil:
 			out[i] = workspace.Decision{Change: p.Change, Verdict: p.refuse.Verdict, Rule: p.refuse.Rule,
 				Reason: p.refuse.Reason, Remedy: p.refuse.Remedy, Approvers: workspace.RoleAdmin}
 		case p.fallback:
-			out[i] = workspace.Decision{Change: p.Change, Verdict: workspace.Allow}
+			out[i] = workspace.Decision{Change: p.Change, Verdict: workspace.Allow, Row: "M13", Rule: "O3", Reason: "Access ends, role and numbers stay (containment)."}
+		case !p.checked():
+			out[i] = *p.ruling
+			out[i].Change = p.Change
+		case p.ruling != nil && out[i].Verdict == workspace.Allow && !u.agreed(p.ruling):
+			out[i] = *p.ruling
+			out[i].Change = p.Change
 		}
 	}
 	return out
+}
+
+// checked reports whether the domain judges the item. A hold that a person
+// may lift is laid over the domain's verdict; whatever else is known already
+// stands for itself.
+func (p *planned) checked() bool {
+	if p.Kind == "" || p.fallback || p.refuse != nil {
+		return false
+	}
+	return p.ruling == nil || p.ruling.Verdict == workspace.Hold && p.ruling.Approvers != workspace.RoleNone
+}
+
+// agreed reports whether the approver lifts a hold.
+func (u *unit) agreed(d *workspace.Decision) bool {
+	return u.approver != nil && u.approver.Role >= d.Approvers
 }
 
 // containOnDeny keeps a containment only where the deactivation of the same
@@ -291,11 +306,15 @@ func (u *unit) refusalOf(p *planned, o *Outcome) *Refusal {
 	return nil
 }
 
+// heldBatch is a batch as a hold keeps it.
+type heldBatch struct {
+	Identities []IdentityObservation `json:"identities"`
+	Groups     []GroupObservation    `json:"groups"`
+	Brake      *BrakeHold            `json:"brake"`
+}
+
 // heldObservation is what a hold keeps of a refused request, so that an
 // approval can apply it.
 func (u *unit) heldObservation() ([]byte, error) {
-	return json.Marshal(struct {
-		Identities []IdentityObservation `json:"identities"`
-		Groups     []GroupObservation    `json:"groups"`
-	}{u.b.Identities, u.b.Groups})
+	return json.Marshal(heldBatch{u.b.Identities, u.b.Groups, u.b.Brake})
 }

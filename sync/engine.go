@@ -61,8 +61,8 @@ type Connection struct {
 	ID, Kind, Profile string
 	ActsAs            workspace.Role
 	Sponsor           string // address; "" is the primary Owner
-	// Authoritative: the connection is the directory for its people.
-	Mode string // live or observe
+	// Brake are the connection's limits; nil is DefaultBrake.
+	Brake *Brake
 }
 
 // Engine is the one way from an observation to a change.
@@ -231,10 +231,7 @@ func (e *Engine) putConnections(ctx context.Context, s *space) error {
 				return err
 			}
 			row := old
-			row.ID, row.Kind, row.Profile, row.ActsAs, row.Mode = c.ID, c.Kind, c.Profile, c.ActsAs.String(), c.Mode
-			if row.Mode == "" {
-				row.Mode = "live"
-			}
+			row.ID, row.Kind, row.Profile, row.ActsAs, row.Mode = c.ID, c.Kind, c.Profile, c.ActsAs.String(), "live"
 			row.Sponsor = sponsor
 			if row.CreatedAt == 0 {
 				row.CreatedAt, row.State, row.Authority = workspace.At(e.now()), "ready", c.ActsAs.String()

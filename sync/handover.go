@@ -24,11 +24,12 @@ func (u *unit) planHandover(p *person, n *workspace.Number, c workspace.Cause, g
 	have, uses := p.access(n)
 	owns := slices.Contains(n.Owners, p.member.ID)
 	if uses {
-		u.addFor(p, workspace.Change{Kind: workspace.NumberUnassign, Subject: numberRef(n), Member: p.member.ID, Before: have, Cause: c})
+		u.addFor(p, workspace.Change{Kind: workspace.NumberUnassign, Subject: numberRef(n), Member: p.member.ID, Before: have, Cause: c},
+			u.unsupportAll(p, mapping.GrantNumber, n.ID)...)
 	}
 	if owns {
 		u.addFor(p, workspace.Change{Kind: workspace.NumberOwner, Subject: numberRef(n), Member: p.member.ID,
-			Before: workspace.Ownership{Number: n.ID, Member: p.member.ID}, Cause: c})
+			Before: workspace.Ownership{Number: n.ID, Member: p.member.ID}, Cause: c}, u.unsupportAll(p, mapping.GrantOwner, n.ID)...)
 	}
 	rings := slices.ContainsFunc(n.Assignments, func(a workspace.Assignment) bool {
 		return a.Access.Rings() && a.Kind != workspace.ToInvitation && a.To != p.member.ID

@@ -42,48 +42,144 @@ func (u *unit) leaverCause(p *person) workspace.Cause {
 
 // planLeaver plans the cut, which ends access, and the tail, which is all the
 // rest. The order is that of leavers-and-events section 3. For an Owner the
-// plan also proposes containment, which stands if the cut is denied (O3).
+// plan also proposes containment, which stands if the cut is denied (O3). A
+// cut that rests on absence may be held by the brake, whole; a cut that rests
+// on an explicit no never is, only its tail (BU1).
 func (u *unit) planLeaver(p *person, c workspace.Cause) error {
 	m := *p.member
-	grace := u.s.cfg.Leavers.Grace
-	held := len(p.numbers) > 0 || len(p.groups) > 0
+	held, err := u.tailTrip(c)
+	if err != nil {
+		return err
+	}
 	after := m
 	after.State, after.DeactivatedAt, after.Contained = workspace.StateDeactivated, u.now, false
 	after.Epoch++
-	if grace > 0 && (held || m.LastActiveAt != 0) {
-		after.GraceUntil = u.now + workspace.Micros(grace.Microseconds())
+	after.TailHeld = held != nil
+	if !after.TailHeld {
+		after.GraceUntil = u.graceEnd(p)
 	}
 	if m.Role == workspace.RoleOwner && c.Kind != workspace.CauseEdit {
 		contained := m
 		contained.Contained, contained.ContainedSince, contained.ContainedCause = true, u.now, orElse(c.Connection, "a person")
 		contained.Epoch++
-		cc := c
-		cc.Tail = false
-		u.containable(p, workspace.Change{Kind: workspace.MemberContain, Subject: memberRef(m), Member: m.ID, Before: m, After: contained, Cause: cc})
+		u.containable(p, workspace.Change{Kind: workspace.MemberContain, Subject: memberRef(m), Member: m.ID, Before: m, After: contained, Cause: c})
 	}
 	identities, err := u.tx.IdentitiesOf(m.ID, true)
 	if err != nil {
 		return err
 	}
-	u.add(planned{
+	cut := planned{
 		Change:  workspace.Change{Kind: workspace.MemberDeactivate, Subject: memberRef(m), Member: m.ID, Before: m, After: after, Cause: c},
-		subject: p.key, person: p.key, leaver: true,
-		then: []effect{u.snap(p), u.bury(m, identities, c)},
-	})
-	tail := c
-	tail.Kind, tail.Tail, tail.Leaver, tail.Direct = workspace.CauseLeaver, true, m.ID, false
+		subject: u.leaverSubject(p), person: p.key, leaver: true,
+		then: []effect{u.snap(p), u.bury(m, identities, c), u.countLeaver(m.ID, c)},
+	}
+	if u.b.Brake != nil {
+		cut.ruling = u.b.Brake.ruling()
+	}
+	u.add(cut)
+	tail := tailCause(c, m.ID)
 	if err := u.planInvitationsEnd(p, tail); err != nil {
 		return err
 	}
+	if held == nil {
+		return u.planTail(p, tail, after.GraceUntil, cut.ruling)
+	}
+	return u.planTail(p, tail, u.graceEnd(p), held.ruling())
+}
+
+// tailCause is the cause of what follows from a leaver's cut.
+func tailCause(c workspace.Cause, leaver string) workspace.Cause {
+	c.Kind, c.Tail, c.Leaver, c.Direct = workspace.CauseLeaver, true, leaver, false
+	return c
+}
+
+// leaverSubject groups leavers that a brake holds into one plan (BR1).
+func (u *unit) leaverSubject(p *person) string {
+	if u.b.Brake != nil {
+		return "connection:" + u.conn.ID
+	}
+	return p.key
+}
+
+// graceEnd is when stage two of a leaving is due; who held nothing and never
+// signed in has no grace.
+func (u *unit) graceEnd(p *person) workspace.Micros {
+	grace := u.s.cfg.Leavers.Grace
+	if grace <= 0 || len(p.numbers) == 0 && len(p.groups) == 0 && p.member.LastActiveAt == 0 {
+		return 0
+	}
+	return u.now + workspace.Micros(grace.Microseconds())
+}
+
+// tailTrip tells whether the tails of a connection's explicit leavers wait
+// for a person (BRAKE.tails); an approval lets them go.
+func (u *unit) tailTrip(c workspace.Cause) (*trip, error) {
+	if c.Class != workspace.EvidenceE1 || u.actor.Kind != workspace.ActorConnection || u.approver != nil {
+		return nil, nil
+	}
+	u.leavers++
+	return u.meter(brakeTails, u.brake().Tails, u.leavers, u.base)
+}
+
+// countLeaver counts a leaver against the connection's limits, unless a
+// person has approved the plan.
+func (u *unit) countLeaver(member string, c workspace.Cause) effect {
+	name := brakeRemovals
+	if c.Class == workspace.EvidenceE1 {
+		name = brakeTails
+	}
+	return func(tx *store.Tx) error {
+		if u.conn.ID == "" || u.approver != nil {
+			return nil
+		}
+		return tx.CountBrake(u.conn.ID, name, member, u.now)
+	}
+}
+
+// planTail plans what a leaver loses after access has ended: numbers by the
+// handover chain, groups, and who supported them.
+func (u *unit) planTail(p *person, c workspace.Cause, grace workspace.Micros, ruling *workspace.Decision) error {
+	from := len(u.plan)
 	for _, n := range p.numbers {
-		if err := u.planHandover(p, n, tail, after.GraceUntil); err != nil {
+		if err := u.planHandover(p, n, c, grace); err != nil {
 			return err
 		}
 	}
 	for _, g := range p.groups {
-		u.addFor(p, workspace.Change{Kind: workspace.GroupLeave, Subject: groupRef(g), Member: m.ID,
-			Before: workspace.GroupMembership{Group: g.ID, Member: m.ID}, Cause: tail})
+		u.addFor(p, workspace.Change{Kind: workspace.GroupLeave, Subject: groupRef(g), Member: p.member.ID,
+			Before: workspace.GroupMembership{Group: g.ID, Member: p.member.ID}, Cause: c}, u.unsupportAll(p, mapping.GrantGroup, g.ID)...)
 	}
+	for i := from; i < len(u.plan); i++ {
+		u.plan[i].subject = u.leaverSubject(p)
+		u.plan[i].ruling = ruling
+	}
+	return nil
+}
+
+// unsupportAll drops every supporter of a grant that ends.
+func (u *unit) unsupportAll(p *person, kind mapping.GrantKind, object string) []effect {
+	var out []effect
+	for _, s := range p.supported(kind, object) {
+		out = append(out, u.unsupport(p, s))
+	}
+	return out
+}
+
+// planHeldTail plans the tail of a leaver again whose tail waits: until a
+// person agrees it is held, whatever the limits say by then (BU2).
+func (u *unit) planHeldTail(p *person) error {
+	c := tailCause(u.leaverCause(p), p.member.ID)
+	t := trip{limit: BrakeLimit{Name: brakeTails}, why: "the tail of " + p.label() + " waits for a person: more people left than the limit allows"}
+	if err := u.planTail(p, c, u.graceEnd(p), t.ruling()); err != nil {
+		return err
+	}
+	if u.approver == nil {
+		return nil
+	}
+	after := *p.member
+	after.TailHeld, after.GraceUntil = false, u.graceEnd(p)
+	c.Tail = false
+	u.addFor(p, workspace.Change{Kind: workspace.MemberUpdate, Subject: memberRef(*p.member), Member: after.ID, Before: *p.member, After: after, Cause: c})
 	return nil
 }
 
@@ -96,8 +192,7 @@ func (u *unit) containable(p *person, c workspace.Change) {
 	u.add(planned{Change: c, subject: p.key, person: p.key, fallback: true})
 }
 
-// snap remembers what the leaver held (LT3), and drops the supporters of what
-// they lose.
+// snap remembers what the leaver held (LT3).
 func (u *unit) snap(p *person) effect {
 	s := snapshot{Role: p.member.Role.String(), RoleSource: p.member.RoleSource, Supports: p.supports}
 	for _, g := range p.groups {
@@ -124,7 +219,7 @@ func (u *unit) snap(p *person) effect {
 			return err
 		}
 		for _, row := range s.Supports {
-			if row.Kind != string(mapping.GrantMember) {
+			if row.Kind == string(mapping.GrantRole) || row.Kind == string(mapping.GrantEnd) {
 				if err := tx.DeleteSupport(row.Member, row.Kind, row.Object, row.By); err != nil {
 					return err
 				}

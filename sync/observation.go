@@ -43,6 +43,9 @@ type Batch struct {
 	Identities []IdentityObservation
 	Groups     []GroupObservation
 
+	// Brake, when set, holds the whole batch for a person (BR1).
+	Brake *BrakeHold
+
 	// Cursor, when set, is committed with the batch.
 	Cursor *store.CursorRow
 	// Lease and Token fence a poll's writes (LE2).

@@ -41,6 +41,9 @@ func (u *unit) planPerson(p *person) error {
 	}
 	switch {
 	case p.leaving():
+		if p.member.TailHeld {
+			return u.planHeldTail(p)
+		}
 		if p.member.State != workspace.StateActive {
 			return nil
 		}

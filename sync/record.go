@@ -330,7 +330,7 @@ func (u *unit) report(all []recorded, leaf int64, head audit.Head) (SyncRun, err
 		Actor: u.actorReport(actor), Channel: string(actor.Channel), State: "done", StartedAt: started, EndedAt: ended,
 		DurationMS: int64(ended-started) / 1000, Build: u.e.build, ConfigHash: u.s.cfg.ConfigHash, MappingHash: u.s.mappingHash,
 		PolicyHash: u.s.policyHash, MatrixHash: u.s.matrixHash, Counts: u.counts, ByKind: map[string]Counts{},
-		Privileged: []string{}, Brake: BrakeReport{Limits: []BrakeLimit{}}, Leavers: []LeaverReport{}, Notices: append([]string{}, u.notices...),
+		Privileged: []string{}, Brake: u.brakeReport(), Leavers: []LeaverReport{}, Notices: append([]string{}, u.notices...),
 		Audit:          AuditReport{FirstLeaf: &leaf, LastLeaf: &leaf, Size: head.Size, Root: head.Root},
 		FindingsOpened: []string{}, FindingsClosed: []string{},
 		SourceReport: SourceReport{IncompleteWhy: []string{}, Requests: 1, Entries: len(u.b.Identities) + len(u.b.Groups), Seen: len(u.b.Identities)},
@@ -378,6 +378,18 @@ func (u *unit) report(all []recorded, leaf int64, head audit.Head) (SyncRun, err
 	billing, err := u.billing()
 	run.Billing = billing
 	return run, err
+}
+
+// brakeReport tells which limits were looked at and which were passed.
+func (u *unit) brakeReport() BrakeReport {
+	r := BrakeReport{Limits: append([]BrakeLimit{}, u.limits...), Tripped: u.b.Brake != nil}
+	for _, l := range u.limits {
+		r.Tripped = r.Tripped || l.Seen > l.Limit
+	}
+	if u.approver != nil && u.b.Brake != nil {
+		r.ReleasedBy, r.ReleasedAt = &u.approver.ID, &u.now
+	}
+	return r
 }
 
 // leaverReport is one leaver's line: seen, committed, and where the numbers

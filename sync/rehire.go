@@ -55,7 +55,7 @@ func (u *unit) planReturn(p *person) error {
 	returned := after
 	p.member = &returned
 	u.view.Members[m.ID] = m
-	if snap != nil {
+	if snap != nil && !m.TailHeld { // with the tail held, everything is still there (BU3)
 		if err := u.planRestore(p, snap, c); err != nil {
 			return err
 		}

@@ -37,6 +37,9 @@ type unit struct {
 	plan    []planned
 	people  map[string]bool // persons planned already, by key
 	notices []string
+	limits  []BrakeLimit // limits of the brake that were looked at
+	leavers int          // explicit leavers of this unit so far
+	base    int          // people of the connection when the unit began
 	// secret is the link's secret of an invitation that this unit sends; it is
 	// handed to the caller once and never stored.
 	secret string
@@ -122,6 +125,7 @@ func (u *unit) connectionActor() error {
 	if err != nil {
 		return err
 	}
+	u.base = row.UsersTotal
 	channel := u.b.Channel
 	if channel == "" {
 		channel = workspace.ChannelSync

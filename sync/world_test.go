@@ -447,3 +447,20 @@ func told(r Result) string {
 	}
 	return b.String()
 }
+
+// member gives a member's id.
+func (w *world) member(email string) string {
+	w.tb.Helper()
+	var id string
+	err := w.e.spaces["acme"].h.View(context.Background(), func(r *store.Reader) error {
+		list, err := r.Members(store.MemberFilter{Person: email, Limit: 1, States: []workspace.MemberState{"active", "deactivated", "removed"}})
+		if err == nil && len(list) == 1 {
+			id = list[0].ID
+		}
+		return err
+	})
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	return id
+}

@@ -106,6 +106,7 @@ func (v *View) applyMember(c *Change) {
 	switch c.Kind {
 	case MemberUpdate:
 		m.Name, m.Email, m.EmailKey, m.Reason, m.AccessEnd = after.Name, after.Email, after.EmailKey, after.Reason, after.AccessEnd
+		m.GraceUntil, m.TailHeld = after.GraceUntil, after.TailHeld
 	case MemberRole:
 		m.Role, m.RoleSource = after.Role, after.RoleSource
 	case MemberDeactivate:
