@@ -22,15 +22,12 @@ import (
 const testMapping = `version: 1
 attributes:
   phoneSite: {type: string, from: {okta: "urn:acme:scim:User:phoneSite"}}
-source_groups:
-  sales: {okta: Sales, entra: Sales}
-  admins: {okta: Admins, entra: Admins}
 roles:
-  - {id: r-admin, role: admin, if: {group: admins}, approve: always}
+  - {id: r-admin, role: admin, if: {group: Admins}, approve: always}
   - {id: r-wish, role: {attr: rollcall.role}, allow: [admin, member]}
   - {id: r-member, role: member}
 groups:
-  - {id: g-sales, to: Sales, if: {group: sales}}
+  - {id: g-sales, to: Sales, if: {group: Sales}}
   - {id: g-site, to: {attr: phoneSite}, allow: [Oslo]}
 `
 
@@ -79,7 +76,7 @@ func newProvider(t testing.TB, opt providerOptions) *provider {
 	e, err := sync.New(t.Context(), sync.Options{
 		Store: s, Build: "test",
 		Workspaces: []sync.Workspace{{
-			ID: "acme", Name: "Acme Inc", Plan: "business", Owners: []string{"olga@acme.com"}, Rules: rules, Policy: opt.policy,
+			ID: "acme", Name: "Acme Inc", Plan: "business", Owners: []string{"olga@acme.com", "otto@acme.com"}, Rules: rules, Policy: opt.policy,
 			Connections: opt.connections,
 		}},
 	})
@@ -137,7 +134,7 @@ func (p *provider) request(connection, method, path, body string, headers ...str
 	p.t.Helper()
 	r := httptest.NewRequest(method, "/scim/v2"+path, strings.NewReader(body))
 	if token := p.tokens[connection]; token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header["Authorization"] = []string{"Bearer " + token}
 	}
 	if body != "" {
 		r.Header.Set("Content-Type", mediaType)
@@ -146,14 +143,26 @@ func (p *provider) request(connection, method, path, body string, headers ...str
 		name, value, _ := strings.Cut(line, ": ")
 		r.Header.Set(name, value)
 	}
-	w := httptest.NewRecorder()
-	p.handler.ServeHTTP(w, r)
-	res := w.Result()
+	res := p.serve(r).Result()
 	text, err := io.ReadAll(res.Body)
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	return answer{t: p.t, status: res.StatusCode, header: res.Header, body: string(text), what: method + " " + path + " " + clip(body, 300)}
+}
+
+// newRequest makes a request without a body.
+func newRequest(method, path, token string) *http.Request {
+	r := httptest.NewRequest(method, "/scim/v2"+path, nil)
+	r.Header["Authorization"] = []string{"Bearer " + token}
+	return r
+}
+
+// serve runs a request.
+func (p *provider) serve(r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	p.handler.ServeHTTP(w, r)
+	return w
 }
 
 // is demands a status, and that an answer with a body is one of SCIM.

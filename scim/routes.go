@@ -148,6 +148,9 @@ func (x *exchange) resources(m methods) error {
 	if x.route.id == ".search" {
 		return errNoSearch()
 	}
+	if !plainID(x.route.id) {
+		return errNotFound(strings.TrimSuffix(x.route.endpoint.String(), "s"), shorten(x.route.id))
+	}
 	if x.route.id == "" {
 		switch x.r.Method {
 		case http.MethodGet, http.MethodHead:
@@ -168,4 +171,21 @@ func (x *exchange) resources(m methods) error {
 		return m.remove(x)
 	}
 	return errMethodNotAllowed(x.r.Method, http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPatch, http.MethodDelete)
+}
+
+// maxID is the longest id that is looked up; ours are UUIDs.
+const maxID = 64
+
+// plainID reports whether an id could be one of ours. Others are not found, in
+// whatever form they come: no engine need see them.
+func plainID(id string) bool {
+	if len(id) > maxID {
+		return false
+	}
+	for i := 0; i < len(id); i++ {
+		if c := id[i]; c <= ' ' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
 }
