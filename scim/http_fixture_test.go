@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,8 +28,8 @@ roles:
   - {id: r-wish, role: {attr: rollcall.role}, allow: [admin, member]}
   - {id: r-member, role: member}
 groups:
-  - {id: g-sales, to: Sales, if: {group: Sales}}
-  - {id: g-site, to: {attr: phoneSite}, allow: [Oslo]}
+  - {id: g-sales, to: Sales, if: {group: Sales}, create: true}
+  - {id: g-site, to: {attr: phoneSite}, create: true}
 `
 
 // provider is a SCIM service provider over a real store and engine.
@@ -287,4 +288,26 @@ func userBody(name string) string {
 // patchBody wraps operations.
 func patchBody(operations string) string {
 	return `{"schemas":["` + patchSchema + `"],"Operations":[` + operations + `]}`
+}
+
+// inGroups demands the workspace groups of an address.
+func (p *provider) inGroups(email string, want ...string) {
+	p.t.Helper()
+	err := p.store.In("acme").View(p.t.Context(), func(r *store.Reader) error {
+		list, err := r.Members(store.MemberFilter{Person: email})
+		if err != nil {
+			return err
+		}
+		if len(list) != 1 {
+			p.t.Errorf("%d members %s", len(list), email)
+			return nil
+		}
+		if !slices.Equal(list[0].Groups, want) {
+			p.t.Errorf("%s is in the groups %q, want %q", email, list[0].Groups, want)
+		}
+		return nil
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
 }
