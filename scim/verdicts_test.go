@@ -89,7 +89,7 @@ func TestRaiseByGroupIsHeld(t *testing.T) {
 // no roles (M11), and the request that asks for it is refused.
 func TestConnectionWithMemberAuthority(t *testing.T) {
 	p := newProvider(t, providerOptions{mapping: testMapping, connections: []sync.Connection{
-		{ID: "okta", Kind: "scim", Profile: "okta", ActsAs: workspace.RoleMember, Mode: "live"},
+		{ID: "okta", Kind: "scim", Profile: "okta", ActsAs: workspace.RoleMember},
 	}})
 	a := p.request("okta", "POST", "/Users", wishBody("ann@acme.com", "Admin"))
 	if a.status < 400 {
