@@ -61,6 +61,7 @@ type Handler struct {
 
 	uses    *lastUses
 	tokens  tokenCache
+	turns   turns
 	general *discovery
 
 	mu    stdsync.RWMutex

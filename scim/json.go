@@ -13,6 +13,9 @@ const (
 	maxJSONDepth  = 32
 	maxTextBytes  = 8 << 10
 	maxNumberText = 64
+	// maxListEntries is more than the members that fit a body (GD04): a list of
+	// nothing much must not cost more than its bytes.
+	maxListEntries = 50_000
 )
 
 // object is a JSON object in the order of its keys. Lists are []any; the other
@@ -149,13 +152,19 @@ func (s *jsonScanner) word(w string) error {
 	return nil
 }
 
+// Empty values need no memory of their own: a body may hold a million of them.
+var (
+	emptyObject any = object{}
+	emptyList   any = []any{}
+)
+
 // object reads what follows an opening brace.
 func (s *jsonScanner) object() (any, error) {
 	start := len(s.members)
 	var keys map[string]struct{} // Only for large objects.
 	s.space()
 	if s.skip('}') {
-		return object{}, nil
+		return emptyObject, nil
 	}
 	for {
 		s.space()
@@ -226,7 +235,7 @@ func (s *jsonScanner) list() (any, error) {
 	start := len(s.values)
 	s.space()
 	if s.skip(']') {
-		return []any{}, nil
+		return emptyList, nil
 	}
 	for {
 		s.space()
@@ -234,7 +243,9 @@ func (s *jsonScanner) list() (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.values = append(s.values, v)
+		if s.values = append(s.values, v); len(s.values)-start > maxListEntries {
+			return nil, errTooLarge("GD06", "a list has more than %d entries", maxListEntries)
+		}
 		s.space()
 		if s.skip(']') {
 			list := make([]any, len(s.values)-start)

@@ -172,7 +172,9 @@ func (x *exchange) patchUser() error {
 	var leave []Operation
 	if x.mayLeave() {
 		if invalid != nil {
-			leave = leavingPatch(body, x.link.user, x.link.profile)
+			if ToError(invalid).Status == http.StatusBadRequest {
+				leave = leavingPatch(body, x.link.user, x.link.profile)
+			}
 		} else if _, leaving := Leaving(ops, x.link.user, x.link.profile); leaving {
 			leave = leavingOperations()
 		}
@@ -208,6 +210,11 @@ func (x *exchange) changeUser(compute func(old Document) (change, error), leave 
 	if err != nil && leave == nil {
 		return err
 	}
+	release, err := x.h.turns.take(x.r.Context(), x.route.id)
+	if err != nil {
+		return err
+	}
+	defer release()
 	for try := 1; ; try++ {
 		err := x.tryChange(compute, p)
 		switch {
