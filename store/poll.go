@@ -143,3 +143,46 @@ const sqlKnown = `SELECT identity_id, external_id, user_name, email, name, dn, a
 func (r *Reader) Known(connection, after string, limit int) ([]workspace.Identity, error) {
 	return list(r, r.scanKnown(connection), sqlKnown, r.ws, connection, after, limit)
 }
+
+const (
+	sqlUsersByExternal = `SELECT external_id, identity_id, 'user' FROM identity
+		WHERE workspace_id = ? AND connection_id = ? AND external_id IN (*) AND external_id IS NOT NULL AND NOT deleted`
+	sqlGroupsByExternal = `SELECT external_id, group_id, 'group' FROM dirgroup
+		WHERE workspace_id = ? AND connection_id = ? AND external_id IN (*) AND external_id IS NOT NULL`
+	sqlUsersByDN = `SELECT dn, identity_id, 'user' FROM identity
+		WHERE workspace_id = ? AND connection_id = ? AND dn IN (*) AND dn IS NOT NULL AND NOT deleted`
+	sqlGroupsByDN = `SELECT dn, group_id, 'group' FROM dirgroup
+		WHERE workspace_id = ? AND connection_id = ? AND dn IN (*) AND dn IS NOT NULL`
+)
+
+// IDsByExternal finds what immutable ids of a connection stand for: people or
+// directory groups. Unknown ones are missing.
+func (r *Reader) IDsByExternal(connection string, ids []string) (map[string]Edge, error) {
+	return r.stands(connection, ids, sqlUsersByExternal, sqlGroupsByExternal)
+}
+
+// IDsByDN is IDsByExternal for canonical DNs.
+func (r *Reader) IDsByDN(connection string, dns []string) (map[string]Edge, error) {
+	return r.stands(connection, dns, sqlUsersByDN, sqlGroupsByDN)
+}
+
+func (r *Reader) stands(connection string, keys []string, texts ...string) (map[string]Edge, error) {
+	out := make(map[string]Edge, len(keys))
+	type pair struct {
+		key string
+		e   Edge
+	}
+	err := chunks(keys, func(piece []string) error {
+		for _, text := range texts {
+			found, err := list(r, func(s scanner, p *pair) error { return s.Scan(&p.key, &p.e.Child, &p.e.Kind) }, in(text, len(piece)), flat(r.ws, connection, piece)...)
+			if err != nil {
+				return err
+			}
+			for _, p := range found {
+				out[p.key] = p.e
+			}
+		}
+		return nil
+	})
+	return out, err
+}

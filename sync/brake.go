@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -114,4 +115,145 @@ func (u *unit) meter(name string, l Limit, count, base int) (*trip, error) {
 		return nil, nil
 	}
 	return &trip{limit: seen, why: fmt.Sprintf("%d people in %s are more than the limit of %d (%s, of %d)", seen.Seen, seen.Window, limit, name, base)}, nil
+}
+
+// groupLoss is a directory group that loses people.
+type groupLoss struct {
+	group string
+	gone  []store.Edge
+}
+
+// smallGroup is the size below which a group's losses are not counted.
+const smallGroup = 8
+
+// loses notes that a group loses people.
+func (u *unit) loses(group string, gone []store.Edge) {
+	if len(gone) > 0 && u.conn.ID != "" {
+		u.left = append(u.left, groupLoss{group: group, gone: gone})
+	}
+}
+
+// brakes lays the connection's limits over the plan: people ended without an
+// explicit no, people taken out of one group, Admins lowered. Expansions and
+// explicit leavers are not theirs to hold.
+func (u *unit) brakes() error {
+	if u.actor.Kind != workspace.ActorConnection || u.approver != nil {
+		return nil
+	}
+	if u.b.Brake == nil {
+		if err := u.brakeGroups(); err != nil {
+			return err
+		}
+	}
+	if u.b.Brake != nil {
+		for i := range u.plan {
+			if u.plan[i].Kind != "" && !u.plan[i].fallback {
+				u.plan[i].ruling, u.plan[i].subject = u.b.Brake.ruling(), "connection:"+u.conn.ID
+			}
+		}
+		return nil
+	}
+	if err := u.brakeAbsent(); err != nil {
+		return err
+	}
+	return u.brakeAdmins()
+}
+
+// brakeAbsent holds the leavers of this unit who were ended by no explicit
+// no, all of them, when they are too many.
+func (u *unit) brakeAbsent() error {
+	leavers := map[string]bool{}
+	for i := range u.plan {
+		if u.plan[i].leaver && u.plan[i].Cause.Class == workspace.EvidenceE2 {
+			leavers[u.plan[i].Member] = true
+		}
+	}
+	if len(leavers) == 0 {
+		return nil
+	}
+	t, err := u.meter(brakeRemovals, u.brake().Removals, len(leavers), u.base)
+	if err != nil || t == nil {
+		return err
+	}
+	for i := range u.plan {
+		p := &u.plan[i]
+		if leavers[p.Cause.Leaver] && p.Cause.Tail || p.leaver && leavers[p.Member] {
+			p.ruling = t.ruling()
+		}
+	}
+	return nil
+}
+
+// brakeAdmins holds the Admins of this unit who would be lowered.
+func (u *unit) brakeAdmins() error {
+	var lowered []int
+	for i := range u.plan {
+		if was, ok := u.plan[i].Before.(workspace.Member); ok && u.plan[i].Kind == workspace.MemberRole && was.Role == workspace.RoleAdmin && u.plan[i].Direction() == workspace.Reduction {
+			lowered = append(lowered, i)
+		}
+	}
+	if len(lowered) == 0 {
+		return nil
+	}
+	t, err := u.meter(brakeAdminLosses, u.brake().AdminLosses, len(lowered), u.view.Totals.Admins)
+	if err != nil {
+		return err
+	}
+	for _, i := range lowered {
+		member := u.plan[i].Member
+		if t != nil {
+			u.plan[i].ruling = t.ruling()
+			continue
+		}
+		u.plan[i].then = append(u.plan[i].then, func(tx *store.Tx) error { return tx.CountBrake(u.conn.ID, brakeAdminLosses, member, u.now) })
+	}
+	return nil
+}
+
+// brakeGroups holds the whole batch when it takes more than a quarter of the
+// people out of a group of 8 or more, within 24 hours, and somebody would
+// lose by it.
+func (u *unit) brakeGroups() error {
+	for _, l := range u.left {
+		g, err := u.tx.DirectoryGroup(l.group)
+		if err != nil {
+			return err
+		}
+		name := brakeGroup + ":" + l.group
+		size := int(g.MemberCount) + len(l.gone)
+		past, err := u.tx.BrakeCount(u.conn.ID, name, u.now-brakeWindow)
+		if err != nil {
+			return err
+		}
+		if size+past < smallGroup {
+			continue
+		}
+		limit, on := u.brake().Group.Of(size + past)
+		if !on {
+			continue
+		}
+		seen := BrakeLimit{Name: brakeGroup, Window: "24h", Limit: limit, Seen: past + len(l.gone), Base: size + past}
+		u.limits = append(u.limits, seen)
+		if seen.Seen > limit && u.reduces() {
+			u.b.Brake = &BrakeHold{Rule: "BRAKE." + brakeGroup,
+				Why: fmt.Sprintf("would remove %d of %d members of group %q (limit %d)", seen.Seen, seen.Base, g.Name, limit)}
+			return nil
+		}
+		for _, e := range l.gone {
+			if err := u.tx.CountBrake(u.conn.ID, name, e.Child, u.now); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// reduces reports whether the plan takes anything away.
+func (u *unit) reduces() bool {
+	for i := range u.plan {
+		if u.plan[i].Kind != "" && u.plan[i].Direction() == workspace.Reduction {
+			return true
+		}
+	}
+	return false
 }

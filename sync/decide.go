@@ -23,6 +23,9 @@ type openHold struct {
 // decide puts the plan before the role matrix, the invariants and the policy.
 // What is denied or held does not stop the rest.
 func (u *unit) decide() error {
+	if err := u.brakes(); err != nil {
+		return err
+	}
 	all := u.judge()
 	u.outcomes = make([]Outcome, len(u.plan))
 	for i, d := range all {
@@ -265,6 +268,15 @@ func (u *unit) openHold(subject string, index []int) error {
 // refusal tells whether the request as a whole is refused: a direct wish that
 // is denied, a removal that must not look done, a person who must wait.
 func (u *unit) refusal() *Refusal {
+	if u.b.Brake != nil && u.approver == nil {
+		for i := range u.outcomes {
+			if o := &u.outcomes[i]; o.PlanHash != "" {
+				return &Refusal{Verdict: workspace.Hold, Kind: RefusedHeld, Rule: u.b.Brake.Rule, Reason: u.b.Brake.Why,
+					Remedy: "rollcall approve " + short(o.PlanHash), Ref: o.Ref, PlanHash: o.PlanHash}
+			}
+		}
+		return nil
+	}
 	var out *Refusal
 	for i := range u.plan {
 		p, o := &u.plan[i], &u.outcomes[i]

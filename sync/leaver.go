@@ -70,11 +70,8 @@ func (u *unit) planLeaver(p *person, c workspace.Cause) error {
 	}
 	cut := planned{
 		Change:  workspace.Change{Kind: workspace.MemberDeactivate, Subject: memberRef(m), Member: m.ID, Before: m, After: after, Cause: c},
-		subject: u.leaverSubject(p), person: p.key, leaver: true,
+		subject: p.key, person: p.key, leaver: true,
 		then: []effect{u.snap(p), u.bury(m, identities, c), u.countLeaver(m.ID, c)},
-	}
-	if u.b.Brake != nil {
-		cut.ruling = u.b.Brake.ruling()
 	}
 	u.add(cut)
 	tail := tailCause(c, m.ID)
@@ -82,7 +79,7 @@ func (u *unit) planLeaver(p *person, c workspace.Cause) error {
 		return err
 	}
 	if held == nil {
-		return u.planTail(p, tail, after.GraceUntil, cut.ruling)
+		return u.planTail(p, tail, after.GraceUntil, nil)
 	}
 	return u.planTail(p, tail, u.graceEnd(p), held.ruling())
 }
@@ -91,14 +88,6 @@ func (u *unit) planLeaver(p *person, c workspace.Cause) error {
 func tailCause(c workspace.Cause, leaver string) workspace.Cause {
 	c.Kind, c.Tail, c.Leaver, c.Direct = workspace.CauseLeaver, true, leaver, false
 	return c
-}
-
-// leaverSubject groups leavers that a brake holds into one plan (BR1).
-func (u *unit) leaverSubject(p *person) string {
-	if u.b.Brake != nil {
-		return "connection:" + u.conn.ID
-	}
-	return p.key
 }
 
 // graceEnd is when stage two of a leaving is due; who held nothing and never
@@ -150,7 +139,7 @@ func (u *unit) planTail(p *person, c workspace.Cause, grace workspace.Micros, ru
 			Before: workspace.GroupMembership{Group: g.ID, Member: p.member.ID}, Cause: c}, u.unsupportAll(p, mapping.GrantGroup, g.ID)...)
 	}
 	for i := from; i < len(u.plan); i++ {
-		u.plan[i].subject = u.leaverSubject(p)
+		u.plan[i].subject = p.key
 		u.plan[i].ruling = ruling
 	}
 	return nil

@@ -54,6 +54,8 @@ type Batch struct {
 	// Run, when set, is the run that this batch belongs to (a poll of many
 	// pages); else the batch is a run of its own.
 	Run string
+	// sum is the report of that run, to which the batch adds.
+	sum *SyncRun
 }
 
 // Op says what an observation does to a record.
@@ -127,6 +129,7 @@ type Result struct {
 	// InvitationSecret is the secret of the link of an invitation that was
 	// sent: shown once, never stored.
 	InvitationSecret string
+	summed           *SyncRun
 }
 
 // Outcome is one decision with what became of it.

@@ -224,6 +224,7 @@ func (u *unit) observeMembers(o *GroupObservation, who *touched) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	u.loses(o.Group.ID, gone)
 	came, err := u.tx.AddEdges(o.Group.ID, add, u.now)
 	if err != nil {
 		return false, err

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/rollcall-sync/rollcall/audit"
@@ -306,13 +307,29 @@ func (u *unit) writeRun(all []recorded, leaf int64, head audit.Head) error {
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(run)
+	if u.b.sum != nil {
+		if u.b.DryRun {
+			for i := range all {
+				u.b.sum.Changes = append(u.b.sum.Changes, all[i].report)
+			}
+		}
+		sum := *u.b.sum
+		sum.ByKind = maps.Clone(sum.ByKind)
+		if sum.ByKind == nil {
+			sum.ByKind = map[string]Counts{}
+		}
+		sum.addUp(run)
+		u.summed = &sum
+		run = sum
+	}
+	body, err := run.encode()
 	if err != nil {
 		return err
 	}
+	c := run.Counts
 	return u.tx.PutRun(store.RunRow{
 		ID: u.run, Connection: u.conn.ID, Kind: string(u.b.Kind), State: run.State, StartedAt: run.StartedAt, EndedAt: run.EndedAt,
-		Applied: u.counts.Applied, Noop: u.counts.Noop, Held: u.counts.Held, Denied: u.counts.Denied, Failed: u.counts.Failed, Body: body,
+		Applied: c.Applied, Noop: c.Noop, Held: c.Held, Denied: c.Denied, Failed: c.Failed, Body: body,
 	})
 }
 

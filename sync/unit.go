@@ -40,6 +40,10 @@ type unit struct {
 	limits  []BrakeLimit // limits of the brake that were looked at
 	leavers int          // explicit leavers of this unit so far
 	base    int          // people of the connection when the unit began
+	left    []groupLoss  // directory groups that this unit takes many people out of
+	// summed is the run's report with this unit added; it replaces the run's
+	// once the unit is committed.
+	summed *SyncRun
 	// secret is the link's secret of an invitation that this unit sends; it is
 	// handed to the caller once and never stored.
 	secret string
@@ -311,6 +315,9 @@ func (e *Engine) Apply(ctx context.Context, b Batch) (Result, error) {
 			return err
 		})
 	})
+	if err == nil && b.sum != nil && res.summed != nil {
+		*b.sum = *res.summed
+	}
 	return res, err
 }
 
@@ -342,7 +349,7 @@ func (u *unit) observeAndCommit() (Result, error) {
 		if err := u.decide(); err != nil {
 			return err
 		}
-		if u.refused = u.refusal(); u.refused != nil {
+		if u.refused = u.refusal(); u.refused != nil || u.b.Brake != nil && u.approver == nil {
 			return errRefused
 		}
 		return u.apply()

@@ -1,0 +1,450 @@
+package sync
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/rollcall-sync/rollcall/internal/fold"
+	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/workspace"
+)
+
+// applyBatch is how many people one unit of work of a poll brings up to date.
+const applyBatch = 100
+
+// apply brings the workspace in line with what was read: whoever must go
+// first, each in a unit of work of its own (PR3), then everybody else, then
+// the groups, then those who are missing.
+func (p *poll) apply(ctx context.Context) error {
+	st := p.stage
+	var leavers, others []string
+	for _, id := range st.order {
+		if st.people[id].leaver {
+			leavers = append(leavers, id)
+		} else {
+			others = append(others, id)
+		}
+	}
+	total := len(st.order) + len(st.gorder)
+	done := 0
+	for _, id := range leavers {
+		if err := p.applyPeople(ctx, []string{id}); err != nil {
+			return err
+		}
+		done++
+		p.progress("applying", done, total)
+	}
+	for piece := range slices.Chunk(others, applyBatch) {
+		if err := p.applyPeople(ctx, piece); err != nil {
+			return err
+		}
+		done += len(piece)
+		p.progress("applying", done, total)
+	}
+	for _, id := range st.gorder {
+		if err := p.applyGroup(ctx, st.groups[id]); err != nil {
+			return err
+		}
+		done++
+		p.progress("applying", done, total)
+	}
+	if err := p.applyGone(ctx); err != nil {
+		return err
+	}
+	if err := p.applyAbsence(ctx); err != nil {
+		return err
+	}
+	return p.finish(ctx, p.good())
+}
+
+// submit runs one batch as a unit of work of this run and adds its report.
+func (p *poll) submit(ctx context.Context, b Batch) (Result, error) {
+	b.Workspace, b.Connection, b.Kind, b.Channel, b.Run = p.pl.Workspace, p.pl.Connection, p.kind, workspace.ChannelSync, p.run
+	b.Trigger, b.SeenAt, b.Lease, b.Token = orElse(p.opt.Trigger, "schedule"), p.began, p.lease.Name, p.lease.Token
+	b.sum = &p.report
+	if p.tx == nil {
+		return p.e.Apply(ctx, b)
+	}
+	_, conn, err := p.e.space(b.Workspace, b.Connection)
+	if err != nil {
+		return Result{}, err
+	}
+	b.DryRun = true
+	u, err := p.e.newUnit(p.s, conn, p.tx, b)
+	if err != nil {
+		return Result{}, err
+	}
+	res, err := u.observeAndCommit()
+	if err == nil && res.summed != nil {
+		p.report = *res.summed
+	}
+	return res, err
+}
+
+// applyPeople applies a few staged people. One whose record cannot be written
+// (a name that is taken) does not stop the others.
+func (p *poll) applyPeople(ctx context.Context, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	known, err := p.knownBy(ctx, ids)
+	if err != nil {
+		return err
+	}
+	var b Batch
+	for _, id := range ids {
+		var x stagedPerson
+		if err := p.stage.get(p.stage.people[id], &x); err != nil {
+			return err
+		}
+		old, ok := known[id]
+		o := IdentityObservation{}
+		if ok {
+			if old.ObservedAt > x.Identity.ObservedAt && x.Identity.ObservedAt != 0 {
+				continue // EV4: older never overwrites newer
+			}
+			x.Identity = *overlay(&old, &x.Identity, x.Partial)
+			p.unguard(&x.Identity, &old)
+			if same(&old, &x.Identity) {
+				continue
+			}
+			x.Identity.ID, x.Identity.Member, o.Expect = old.ID, old.Member, old.Version
+		} else {
+			p.unguard(&x.Identity, nil)
+		}
+		if !x.Identity.Active {
+			o.Class, o.Why = workspace.EvidenceE1, orElse(x.Identity.Reason, "disabled")
+		}
+		o.Row = polledRow(x.Identity)
+		b.Identities = append(b.Identities, o)
+	}
+	if len(b.Identities) == 0 {
+		return nil
+	}
+	_, err = p.submit(ctx, b)
+	if err == nil || len(b.Identities) == 1 {
+		return p.tolerate(err, ids)
+	}
+	if !singleFault(err) {
+		return err
+	}
+	for _, id := range ids {
+		if err := p.applyPeople(ctx, []string{id}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// singleFault reports whether an error is about one record and not about the
+// store: the record is then tried by itself.
+func singleFault(err error) bool {
+	var conflict *store.ConflictError
+	return errors.As(err, &conflict) || errors.Is(err, workspace.ErrStale) || errors.Is(err, store.ErrText)
+}
+
+// tolerate notes a record that cannot be written, and goes on.
+func (p *poll) tolerate(err error, ids []string) error {
+	if err == nil || !singleFault(err) {
+		return err
+	}
+	p.report.Invalid++
+	p.notices = append(p.notices, fmt.Sprintf("record %s was left as it is: %v", ids[0], err))
+	return nil
+}
+
+// polledRow makes the row of a polled record. Login names may be swapped
+// between people within one read, so the key carries the immutable id.
+func polledRow(i workspace.Identity) store.IdentityRow {
+	return store.IdentityRow{
+		Identity: i, UserKey: fold.Key(i.UserName) + "\x1f" + i.ExternalID, EmailKey: fold.Email(i.Email), DisplayKey: fold.Key(i.Name),
+		TitleKey: foldFirst(i, "title"), DepartmentKey: foldFirst(i, "department"), EmployeeKey: foldFirst(i, "employeeNumber"),
+		ManagerValue: first(i, "manager"),
+	}
+}
+
+func first(i workspace.Identity, name string) string {
+	v, _ := i.Attributes.First(name)
+	return v
+}
+
+func foldFirst(i workspace.Identity, name string) string { return fold.Key(first(i, name)) }
+
+// applyGroup applies one staged group: its record and its members.
+func (p *poll) applyGroup(ctx context.Context, at place) error {
+	var g stagedGroup
+	if err := p.stage.get(at, &g); err != nil {
+		return err
+	}
+	var old workspace.DirectoryGroup
+	err := p.view(ctx, func(r *store.Reader) error {
+		var err error
+		old, err = r.DirectoryGroupByExternal(p.pl.Connection, g.ID)
+		return err
+	})
+	fresh := errors.Is(err, workspace.ErrNotFound)
+	if err != nil && !fresh {
+		return err
+	}
+	if fresh && g.Group == nil {
+		return nil // members of a group that no read has named
+	}
+	o := GroupObservation{Expect: -1, Members: &MemberDelta{}}
+	if fresh {
+		o.Expect = 0
+	}
+	o.Group, o.NameKey = old, fold.Key(old.Name)+"\x1f"+g.ID
+	if g.Group != nil {
+		o.Write = fresh || old.Name != g.Group.Name || old.DN != g.Group.DN || !slices.Equal(old.Managers, g.Group.Managers)
+		id := old.ID
+		o.Group, o.NameKey = *g.Group, fold.Key(g.Group.Name)+"\x1f"+g.ID
+		o.Group.ID = id
+	}
+	if o.Members.Add, err = p.edges(ctx, g.Add); err != nil {
+		return err
+	}
+	if o.Members.Remove, err = p.edges(ctx, g.Remove); err != nil {
+		return err
+	}
+	if g.Complete {
+		o.Members.Set, o.Members.HasSet, o.Members.Add = o.Members.Add, true, nil
+	}
+	if !o.Write && !o.Members.HasSet && len(o.Members.Add)+len(o.Members.Remove) == 0 {
+		return nil
+	}
+	if !o.Write && g.Complete && !fresh {
+		if unmoved, err := p.unmoved(ctx, old.ID, o.Members.Set); err != nil || unmoved {
+			return err
+		}
+	}
+	_, err = p.submit(ctx, Batch{Groups: []GroupObservation{o}})
+	return p.tolerate(err, []string{g.ID})
+}
+
+// unmoved reports whether a group's members are already as read, so that an
+// unchanged read writes nothing.
+func (p *poll) unmoved(ctx context.Context, group string, set []store.Edge) (bool, error) {
+	want := make(map[store.Edge]bool, len(set))
+	for _, e := range set {
+		want[e] = true
+	}
+	moved := false
+	err := p.view(ctx, func(r *store.Reader) error {
+		n := 0
+		for e, err := range r.Edges(group) {
+			if err != nil {
+				return err
+			}
+			n++
+			moved = moved || !want[e]
+		}
+		moved = moved || n != len(want)
+		return nil
+	})
+	return !moved, err
+}
+
+// edges resolves references to members: by immutable id, or by DN within this
+// run and then in the store (LP9). What stands for nobody is dangling and
+// counted.
+func (p *poll) edges(ctx context.Context, refs []MemberRef) ([]store.Edge, error) {
+	byID := map[string]string{}
+	var users, dns []string
+	for i := range refs {
+		if refs[i].ID == "" {
+			refs[i].ID = p.stage.dns[refs[i].DN]
+		}
+		if refs[i].ID != "" {
+			users = append(users, refs[i].ID)
+		} else if refs[i].DN != "" {
+			dns = append(dns, refs[i].DN)
+		}
+	}
+	out := make([]store.Edge, 0, len(refs))
+	err := p.view(ctx, func(r *store.Reader) error {
+		found, err := r.IDsByExternal(p.pl.Connection, users)
+		if err != nil {
+			return err
+		}
+		for external, e := range found {
+			byID[external] = e.Child
+			out = append(out, e)
+		}
+		byDN, err := r.IDsByDN(p.pl.Connection, dns)
+		for _, e := range byDN {
+			out = append(out, e)
+		}
+		p.report.Ambiguous += len(dns) - len(byDN) + len(users) - len(found)
+		return err
+	})
+	slices.SortFunc(out, func(a, b store.Edge) int {
+		if a.Child < b.Child {
+			return -1
+		}
+		if a.Child > b.Child {
+			return 1
+		}
+		return 0
+	})
+	return slices.Compact(out), err
+}
+
+// good is the connection's state after a run that ended well.
+func (p *poll) good() *store.PollState {
+	s := p.state
+	s.Failures, s.FailingSince, s.Cause, s.NextAt = 0, 0, "", 0
+	now := workspace.At(p.began)
+	if len(p.why) > 0 {
+		s.Cause = p.why[0]
+	}
+	if p.mark != "" && len(p.why) == 0 {
+		s.Mark = p.mark
+	}
+	if p.stage.proof != nil {
+		s.Server = orElse(p.stage.proof.Server, s.Server)
+	}
+	if p.whole {
+		s.LastSweepAt = now
+		if p.kind == RunFull {
+			s.LastFullAt = now
+		}
+		s.Counts = append(slices.Clone(s.Counts), len(p.stage.seen))
+		s.Counts = s.Counts[max(0, len(s.Counts)-10):]
+		s.FirstRunHeld = true
+	}
+	return &s
+}
+
+// finish writes the run's report, the cursor and the connection's state in
+// one unit of work: after a crash before it everything is read again and
+// finds little to do (CU2).
+func (p *poll) finish(ctx context.Context, state *store.PollState) error {
+	b := Batch{Workspace: p.pl.Workspace, Connection: p.pl.Connection, Kind: orKind(p.kind), Channel: workspace.ChannelSync, Run: p.run,
+		Trigger: orElse(p.opt.Trigger, "schedule"), SeenAt: p.began, DryRun: p.opt.DryRun, sum: &p.report}
+	_, conn, err := p.e.space(b.Workspace, b.Connection)
+	if err != nil {
+		return err
+	}
+	p.describe()
+	var summed *SyncRun
+	unit := func(tx *store.Tx) error {
+		u, err := p.e.newUnit(p.s, conn, tx, b)
+		if err != nil {
+			return err
+		}
+		u.notices = p.notices
+		if err := u.record(); err != nil {
+			return err
+		}
+		summed = u.summed
+		if err := tx.PutPollState(*state); err != nil {
+			return err
+		}
+		if p.report.State != "failed" && p.report.State != "aborted" && len(p.why) == 0 && !p.after.Zero() {
+			c := p.after
+			if err := tx.PutCursor(store.CursorRow{Connection: p.pl.Connection, Kind: c.Kind, V: int64(c.V), Scope: c.Scope, Data: c.Data, At: workspace.At(c.At)}); err != nil {
+				return err
+			}
+		}
+		row, err := tx.Connection(p.pl.Connection)
+		if err != nil {
+			return err
+		}
+		row.LastSeenAt = u.now
+		if state.Failures == 0 {
+			row.LastGoodRunAt, row.State, row.Scope = u.now, "ready", p.after.Scope
+		} else {
+			row.State = "degraded"
+		}
+		return tx.PutConnection(row)
+	}
+	if p.tx != nil {
+		err = unit(p.tx)
+	} else {
+		err = p.s.h.Update(ctx, store.UnitOptions{DryRun: p.opt.DryRun, Lease: p.lease.Name, Token: p.lease.Token}, unit)
+	}
+	if err == nil && summed != nil {
+		p.report = *summed
+	}
+	return err
+}
+
+func orKind(k RunKind) RunKind {
+	if k == "" {
+		return RunDelta
+	}
+	return k
+}
+
+// describe fills the part of the report that is about the read.
+func (p *poll) describe() {
+	if p.stage == nil {
+		p.report.IncompleteWhy = []string{}
+		return
+	}
+	c := p.stage.counts
+	r := &p.report.SourceReport
+	r.Pages, r.Entries, r.Seen, r.New, r.Changed, r.Unchanged = c.pages, c.entries, len(p.stage.seen), c.fresh, c.changed, c.unchanged
+	r.Matched = len(p.stage.seen) - c.fresh
+	r.Complete, r.IncompleteWhy = p.whole && len(p.why) == 0, append([]string{}, p.why...)
+	if p.mark != "" {
+		r.MarkBefore, r.MarkAfter = optional(p.state.Mark), optional(p.mark)
+	}
+}
+
+// addUp sums a unit's report into its run's.
+func (r *SyncRun) addUp(u SyncRun) {
+	source, started, kinds := r.SourceReport, r.StartedAt, r.ByKind
+	counts, joiners, movers, leavers, privileged := r.Counts, r.Joiners, r.Movers, r.LeaversN, r.Privileged
+	lines, notices, limits, changes, first := r.Leavers, r.Notices, r.Brake, r.Changes, r.Audit.FirstLeaf
+	fault, state, billing := r.Error, r.State, r.Billing
+	had := r.RunID != ""
+	*r = u
+	r.SourceReport = source
+	if !had {
+		r.Error, r.Changes = fault, changes
+		if state != "" {
+			r.State = state
+		}
+		return
+	}
+	r.StartedAt = started
+	r.DurationMS = int64(r.EndedAt-r.StartedAt) / 1000
+	r.Counts = Counts{counts.Applied + u.Counts.Applied, counts.Noop + u.Counts.Noop, counts.Held + u.Counts.Held, counts.Denied + u.Counts.Denied, counts.Failed + u.Counts.Failed}
+	for k, c := range u.ByKind {
+		n := kinds[k]
+		kinds[k] = Counts{n.Applied + c.Applied, n.Noop + c.Noop, n.Held + c.Held, n.Denied + c.Denied, n.Failed + c.Failed}
+	}
+	r.ByKind = kinds
+	r.Joiners, r.Movers, r.LeaversN = joiners+u.Joiners, movers+u.Movers, leavers+u.LeaversN
+	r.Privileged = append(privileged, u.Privileged...)
+	r.Leavers = append(lines, u.Leavers...)
+	r.Notices = append(notices, u.Notices...)
+	r.Notices = r.Notices[:min(len(r.Notices), 200)]
+	r.Brake.Limits = append(limits.Limits, u.Brake.Limits...)
+	r.Brake.Tripped = limits.Tripped || u.Brake.Tripped
+	r.Audit.FirstLeaf = first
+	r.Billing.SeatsBefore, r.Billing.NumbersBefore = billing.SeatsBefore, billing.NumbersBefore
+	r.Billing.ChargeCents, r.Billing.CreditCents = billing.ChargeCents+u.Billing.ChargeCents, billing.CreditCents+u.Billing.CreditCents
+	r.Billing.NetCents = r.Billing.ChargeCents - r.Billing.CreditCents
+	r.Changes = changes
+	r.Error, r.State = fault, orElse(state, u.State)
+	switch {
+	case r.Counts.Failed > 0 || r.Error != nil:
+		r.ExitCode = 1
+	case r.Counts.Denied+r.Counts.Held > 0:
+		r.ExitCode = 3
+	default:
+		r.ExitCode = 0
+	}
+}
+
+// encode makes the run's row body.
+func (r *SyncRun) encode() ([]byte, error) {
+	body := *r
+	body.Changes = nil
+	return json.Marshal(body)
+}
