@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs what `make test` needs beside Go: a C compiler (the race detector is linked with one) and a PostgreSQL server (the
-# store's tests run on the real one). Does nothing where both are there. Needs root or sudo only if something is missing.
+# Installs what `make test` needs beside Go: a C compiler (the race detector is linked with one), a PostgreSQL server (the
+# store's tests run on the real one), OpenLDAP and Samba (the LDAP source's tests run on the real ones). Does nothing where
+# all are there. Needs root or sudo only if something is missing.
 set -eu
 
 say() { printf 'prepare: %s\n' "$*"; }
@@ -35,6 +36,21 @@ if [ -n "$bin" ]; then
 else
 	missing="$missing postgresql"
 fi
+# Debian keeps slapd and samba in /usr/sbin, which is not in everybody's PATH.
+for need in slapd:slapd ldapsearch:ldap-utils samba:samba-ad-dc samba-tool:samba-ad-dc; do
+	if found=$(PATH="$PATH:/usr/sbin" command -v "${need%%:*}"); then
+		say "${need%%:*}: $found"
+	else
+		case " $missing " in
+		*" ${need#*:} "*) ;;
+		*) missing="$missing ${need#*:}" ;;
+		esac
+	fi
+done
+# The templates of a new domain are a package of their own on newer releases, and part of samba-common-bin on older ones.
+if [ ! -d /usr/share/samba/setup/ad-schema ]; then
+	missing="$missing samba-ad-provision"
+fi
 if [ -z "$missing" ]; then
 	exit 0
 fi
@@ -43,7 +59,7 @@ say "missing:$(printf ' %s' $missing)"
 by_hand() {
 	say "cannot install it here: $1"
 	say "please run, as root: apt-get update && apt-get install -y --no-install-recommends$(printf ' %s' $missing)"
-	say "on other systems: a C compiler and PostgreSQL 14 or newer from the system's packages"
+	say "on other systems: a C compiler, PostgreSQL 14 or newer, OpenLDAP and Samba from the system's packages"
 	exit 1
 }
 

@@ -77,7 +77,7 @@ type Sink interface {
 type Page struct {
 	// Identities are whole entries: what they lack is stated empty by the
 	// rules of the source. Those listed in Partial carry changed attributes
-	// only.
+	// only; their Active counts only if they state the attribute `active`.
 	Identities []workspace.Identity
 	Partial    map[string]bool // by ExternalID
 	Groups     []workspace.DirectoryGroup
@@ -86,7 +86,9 @@ type Page struct {
 	Gone       []Gone
 }
 
-// Members states members of one group. Complete: Add is the whole list.
+// Members states members of one group. A large group comes in pieces, over
+// several pages. Complete stands on the last piece: what the pieces of this
+// run added is then the whole list.
 type Members struct {
 	Group       string // ExternalID of the group
 	Add, Remove []MemberRef
@@ -159,3 +161,16 @@ func (e *ScopeError) Error() string { return "missing right: " + e.Need }
 type IncompleteError struct{ Why string }
 
 func (e *IncompleteError) Error() string { return "incomplete read: " + e.Why }
+
+// TellTaler is a Source that can tell cheaply whether anything changed since
+// a cursor was taken. Changed is true when in doubt. An unchanged tell-tale
+// does not show that our rights are the same: a sweep does.
+type TellTaler interface {
+	TellTale(ctx context.Context, since Cursor) (mark string, changed bool, err error)
+}
+
+// Sweeper is a Source that can list the ids of everybody in scope: Present
+// pages, then Done. It takes no cursor and gives none.
+type Sweeper interface {
+	Sweep(ctx context.Context, sink Sink) error
+}

@@ -36,8 +36,9 @@ var areas = map[string]area{
 	"store":           {tests: []string{"store/storetest"}},
 	"store/storetest": {imports: []string{"store", "internal/pgtest"}},
 	"sync":            {imports: []string{"mapping", "store", "audit"}, tests: []string{"store/storetest"}},
-	"sync/ldap":       {imports: []string{"sync", "internal/secret"}, tests: []string{"internal/fakeidp"}},
-	"sync/oidc":       {imports: []string{"sync", "internal/secret"}, tests: []string{"internal/fakeidp"}},
+	"sync/ldap":       {imports: []string{"sync", "internal/secret"}, tests: []string{"internal/ldaptest", "internal/ldaptest/script", "sync/sourcetest"}},
+	"sync/oidc":       {imports: []string{"sync", "internal/secret"}, tests: []string{"internal/fakeidp", "sync/sourcetest"}},
+	"sync/sourcetest": {imports: []string{"sync"}},
 	"scim":            {imports: []string{"sync", "store"}, tests: []string{"mapping"}},
 	"api":             {imports: []string{"sync", "store"}, tests: []string{"mapping"}},
 	"console":         {imports: []string{"sync", "store"}, tests: []string{"mapping"}},
@@ -47,10 +48,13 @@ var areas = map[string]area{
 	"internal/archtest": {},
 	"internal/fakeidp":  {},
 	"internal/fold":     {},
+	"internal/ldaptest": {},
 	"internal/permdoc":  {},
 	"internal/pgtest":   {},
 	"internal/secret":   {},
 	"internal/systemd":  {},
+
+	"internal/ldaptest/script": {},
 }
 
 // packages reads every package of the module, wherever the test runs. It reads the folders itself and asks no `go list`, so
