@@ -207,7 +207,7 @@ func (w *world) dump() string {
 	w.tb.Helper()
 	var b strings.Builder
 	err := w.e.spaces["acme"].h.View(context.Background(), func(r *store.Reader) error {
-		list, err := r.Members(store.MemberFilter{Limit: 1000})
+		list, err := r.Members(store.MemberFilter{Limit: 1000, States: []workspace.MemberState{"active", "deactivated", "removed"}})
 		if err != nil {
 			return err
 		}
