@@ -161,16 +161,3 @@ func (e *ScopeError) Error() string { return "missing right: " + e.Need }
 type IncompleteError struct{ Why string }
 
 func (e *IncompleteError) Error() string { return "incomplete read: " + e.Why }
-
-// TellTaler is a Source that can tell cheaply whether anything changed since
-// a cursor was taken. Changed is true when in doubt. An unchanged tell-tale
-// does not show that our rights are the same: a sweep does.
-type TellTaler interface {
-	TellTale(ctx context.Context, since Cursor) (mark string, changed bool, err error)
-}
-
-// Sweeper is a Source that can list the ids of everybody in scope: Present
-// pages, then Done. It takes no cursor and gives none.
-type Sweeper interface {
-	Sweep(ctx context.Context, sink Sink) error
-}

@@ -247,26 +247,25 @@ func (d *dump) twice(last position, have bool) error {
 	return nil
 }
 
-func (s *Source) tellTaleDump(since sync.Cursor) (string, bool, error) {
-	d, err := s.openDump()
-	if err != nil {
-		return "", true, err
-	}
-	info, err := os.Stat(d.path)
-	if err != nil {
-		return "", true, err
-	}
-	at, err := readPosition(since, d.plan.scope(&d.cfg))
-	return stamp(info), err != nil || at.Mark != stamp(info) || at.Stage != "", nil
-}
-
 // deltaDump has nothing to offer but "the same file"; another one is read
 // whole.
 func (s *Source) deltaDump(from sync.Cursor) (sync.Cursor, error) {
-	if _, changed, err := s.tellTaleDump(from); err != nil || !changed {
-		return from, err
+	d, err := s.openDump()
+	if err != nil {
+		return sync.Cursor{}, err
 	}
-	return sync.Cursor{}, fmt.Errorf("%w: the dump is another one", sync.ErrCursorGone)
+	at, err := readPosition(from, d.plan.scope(&d.cfg))
+	if err != nil {
+		return sync.Cursor{}, err
+	}
+	info, err := os.Stat(d.path)
+	if err != nil {
+		return sync.Cursor{}, err
+	}
+	if at.Mark != stamp(info) || at.Stage != "" {
+		return sync.Cursor{}, fmt.Errorf("%w: the dump is another one", sync.ErrCursorGone)
+	}
+	return from, nil
 }
 
 func (s *Source) sweepDump(ctx context.Context, sink sync.Sink) error {

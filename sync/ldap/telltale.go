@@ -2,35 +2,54 @@ package ldap
 
 import (
 	"context"
-
-	"github.com/rollcall-sync/rollcall/sync"
+	"crypto/rand"
+	"errors"
+	"os"
 )
 
 // TellTale reads the one value that changes whenever anything does, on the
-// kept connection, and compares it with the cursor's. A server without one,
-// another server or a cursor that cannot be read count as changed.
-func (s *Source) TellTale(ctx context.Context, since sync.Cursor) (mark string, changed bool, err error) {
+// kept connection. The mark holds server and directory, so that another one
+// counts as changed. A server or account without such a value gets a mark
+// that equals no other.
+func (s *Source) TellTale(ctx context.Context) (string, error) {
 	if err := s.enter(ctx); err != nil {
-		return "", true, err
+		return "", err
 	}
 	defer s.leave()
 	if s.cfg.file() {
-		return s.tellTaleDump(since)
+		return s.tellTaleDump()
 	}
 	l, err := s.link(ctx)
 	if err != nil {
-		return "", true, err
+		return "", err
 	}
 	r, err := s.newReader(l)
 	if err != nil {
-		return "", true, err
+		return "", err
 	}
-	if mark, err = r.mark(ctx); err != nil {
-		return "", true, err
-	}
-	at, err := readPosition(since, r.plan.scope(&r.cfg))
+	mark, err := r.mark(ctx)
 	if err != nil {
-		return mark, true, nil // a cursor that is gone asks for a Full, which tells why
+		return "", err
 	}
-	return mark, mark == "" || mark != at.Mark || at.Stage != "" || at.Server != l.root.server, nil
+	if mark == "" {
+		mark = rand.Text()
+	}
+	return mark + "@" + l.root.server + "/" + l.root.tenant, nil
+}
+
+func (s *Source) tellTaleDump() (string, error) {
+	info, err := os.Stat(s.path())
+	if err != nil {
+		return "", err
+	}
+	mark := stamp(info)
+	// A checksum file that comes later may vouch for the same dump.
+	sum, err := os.Stat(s.path() + ".sha256")
+	switch {
+	case err == nil:
+		mark += "+" + stamp(sum)
+	case !errors.Is(err, os.ErrNotExist):
+		return "", err
+	}
+	return mark, nil
 }
