@@ -119,3 +119,20 @@ func (r *Reader) DueMembers(at workspace.Micros, limit int) (expired, graceOver 
 	graceOver, err = list(r, scanMember, selectGraceOver, r.ws, at, limit)
 	return expired, graceOver, err
 }
+
+const (
+	selectDueNumbers = `SELECT number_id FROM number WHERE workspace_id = ? AND state = 'quarantined' AND quarantine_until <= ?
+		ORDER BY number_id LIMIT ?`
+	selectDueInvitations = `SELECT invitation_id FROM invitation WHERE workspace_id = ? AND state = 'pending' AND expires_at <= ?
+		ORDER BY invitation_id LIMIT ?`
+)
+
+// DueNumbers lists numbers whose quarantine is over at a moment.
+func (r *Reader) DueNumbers(at workspace.Micros, limit int) ([]string, error) {
+	return list(r, scanOne[string], selectDueNumbers, r.ws, at, limit)
+}
+
+// DueInvitations lists pending invitations that have run out at a moment.
+func (r *Reader) DueInvitations(at workspace.Micros, limit int) ([]string, error) {
+	return list(r, scanOne[string], selectDueInvitations, r.ws, at, limit)
+}

@@ -248,12 +248,17 @@ func (u *unit) planInvitationsEnd(p *person, c workspace.Cause) error {
 	return err
 }
 
-// planRevoke revokes an invitation; the numbers in it return without
-// quarantine.
+// planRevoke revokes an invitation.
 func (u *unit) planRevoke(p *person, inv workspace.Invitation, c workspace.Cause) error {
+	return u.planInvitationEnd(p, inv, workspace.InvitationRevoked, c)
+}
+
+// planInvitationEnd ends a pending invitation; the numbers in it return
+// without quarantine.
+func (u *unit) planInvitationEnd(p *person, inv workspace.Invitation, state workspace.InvitationState, c workspace.Cause) error {
 	u.view.Invitations[inv.ID] = &inv
 	after := inv
-	after.State, after.TokenHash = workspace.InvitationRevoked, ""
+	after.State, after.TokenHash = state, ""
 	u.addFor(p, workspace.Change{Kind: workspace.InvitationRevoke, Subject: workspace.Ref{Type: "invitation", ID: inv.ID, Label: inv.Email},
 		Before: inv, After: after, Cause: c})
 	numbers, err := u.tx.NumbersTo(workspace.ToInvitation, inv.ID)

@@ -92,9 +92,20 @@ func (u *unit) eventSubject(c workspace.Change) (kind, id string) {
 		return c.Subject.Type, c.Subject.ID
 	case u.conn.ID != "":
 		return "connection", u.conn.ID
-	default:
+	case u.actor.Person():
 		return "member", u.actor.ID
 	}
+	// An invitation belongs to who sent it; what nobody did to the one who
+	// answers for the workspace.
+	if inv, ok := c.Before.(workspace.Invitation); ok {
+		return "member", inv.Inviter
+	}
+	for i := range u.owners {
+		if u.owners[i].Primary {
+			return "member", u.owners[i].ID
+		}
+	}
+	return "member", u.actor.ID
 }
 
 func (u *unit) eventData(c workspace.Change, name string, seq int64) eventData {

@@ -29,19 +29,6 @@ type Polled struct {
 	OutOfScope string
 }
 
-// TellTaler is a Source that can tell cheaply that nothing has changed.
-type TellTaler interface {
-	// TellTale reads the mark of the directory's state: equal marks mean that
-	// nothing has changed. A lost right moves no mark.
-	TellTale(ctx context.Context) (mark string, err error)
-}
-
-// Sweeper is a Source that can list the ids of everybody cheaply: Page with
-// Present only, and Done when the list was whole.
-type Sweeper interface {
-	Sweep(ctx context.Context, sink Sink) error
-}
-
 // Progress tells how a long run goes. Total is 0 while it is unknown.
 type Progress struct {
 	Phase string // reading, comparing, applying, confirming
@@ -92,6 +79,7 @@ type poll struct {
 	began  time.Time
 	after  Cursor
 	mark   string
+	moved  bool     // the tell-tale says that something changed
 	why    []string // why the read was not whole
 	whole  bool
 	// guarded are attributes that count as unreadable in this run (RD7).
@@ -168,6 +156,9 @@ func (p *poll) do(ctx context.Context) (PollResult, error) {
 	if err := p.load(ctx); err != nil {
 		return PollResult{}, err
 	}
+	if p.opt.Trigger == "schedule" && p.state.NextAt > workspace.At(p.e.now()) {
+		return PollResult{Unchanged: true}, nil // backing off (QU2, QU3)
+	}
 	if quiet, err := p.quiet(ctx); err != nil || quiet {
 		if err != nil {
 			return p.fail(ctx, err)
@@ -223,12 +214,12 @@ func (p *poll) quiet(ctx context.Context) (bool, error) {
 	if !ok {
 		return false, nil
 	}
-	mark, err := t.TellTale(ctx)
+	mark, changed, err := t.TellTale(ctx, p.from())
 	if err != nil {
 		return false, err
 	}
-	p.mark = mark
-	if p.opt.Full || p.opt.DryRun || mark == "" || mark != p.state.Mark || p.state.Failures > 0 || p.sweepDue() {
+	p.mark, p.moved = mark, changed
+	if p.opt.Full || p.opt.DryRun || changed || p.cursor.Kind == "" || p.state.Failures > 0 || p.state.Cause != "" || p.sweepDue() {
 		return false, nil
 	}
 	missed := 0
@@ -250,9 +241,14 @@ func (p *poll) sweepDue() bool {
 	return p.e.now().Sub(p.state.LastSweepAt.Time()) >= every
 }
 
+// from is the cursor of the last good run.
+func (p *poll) from() Cursor {
+	return Cursor{Kind: p.cursor.Kind, V: int(p.cursor.V), Scope: p.cursor.Scope, Data: p.cursor.Data, At: p.cursor.At.Time()}
+}
+
 // read runs Delta, or Full where Delta cannot serve.
 func (p *poll) read(ctx context.Context) error {
-	from := Cursor{Kind: p.cursor.Kind, V: int(p.cursor.V), Scope: p.cursor.Scope, Data: p.cursor.Data, At: p.cursor.At.Time()}
+	from := p.from()
 	info := p.pl.Source.Describe()
 	full := p.opt.Full || from.Zero() || info.Caps&CapDelta == 0 || from.V != info.CursorV
 	var err error
@@ -272,7 +268,7 @@ func (p *poll) read(ctx context.Context) error {
 	if err = p.incomplete(ctx, err); err != nil {
 		return err
 	}
-	if s, ok := p.pl.Source.(Sweeper); ok && !full && (p.sweepDue() || p.mark != p.state.Mark) {
+	if s, ok := p.pl.Source.(Sweeper); ok && !full && (p.moved || p.sweepDue()) {
 		p.sink.sweeping = true
 		if err := p.incomplete(ctx, s.Sweep(ctx, p.sink)); err != nil {
 			return err

@@ -69,11 +69,16 @@ func (d *directory) leave(names ...string) {
 	}
 }
 
-func (d *directory) Describe() Info { return Info{Kind: "test", Caps: CapGroups | CapTargeted, CursorV: 1} }
+func (d *directory) Describe() Info {
+	return Info{Kind: "test", Caps: CapGroups | CapTargeted, CursorV: 1}
+}
 
 func (d *directory) Check(context.Context) (Probe, error) { return Probe{}, nil }
 
-func (d *directory) TellTale(context.Context) (string, error) { return fmt.Sprint(d.mark), nil }
+func (d *directory) TellTale(_ context.Context, since Cursor) (string, bool, error) {
+	mark := fmt.Sprint(d.mark)
+	return mark, mark != string(since.Data), nil
+}
 
 func (d *directory) visible(id string) bool {
 	_, ok := d.people[id]
@@ -127,7 +132,9 @@ func (d *directory) Full(ctx context.Context, _ Cursor, sink Sink) (Cursor, erro
 	return Cursor{Kind: "test", V: 1, Scope: "s", Data: []byte(fmt.Sprint(d.mark)), At: d.now()}, nil
 }
 
-func (d *directory) Delta(context.Context, Cursor, Sink) (Cursor, error) { return Cursor{}, ErrCursorGone }
+func (d *directory) Delta(context.Context, Cursor, Sink) (Cursor, error) {
+	return Cursor{}, ErrCursorGone
+}
 
 func (d *directory) Get(_ context.Context, id string) (workspace.Identity, error) {
 	if d.ghost {

@@ -47,9 +47,15 @@ CREATE TABLE poll_state (
 -- Members are named by DN, nested groups too.
 CREATE INDEX dirgroup_by_dn ON dirgroup (workspace_id, connection_id, dn) WHERE dn IS NOT NULL;
 
+-- Timers ask for what is due.
+CREATE INDEX number_quarantine ON number (workspace_id, quarantine_until) WHERE state = 'quarantined';
+CREATE INDEX invitation_due ON invitation (workspace_id, expires_at) WHERE state = 'pending';
+
 --sqlite: INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
 --sqlite:   ('absence', 'sqlite_autoindex_absence_1', '1000 1000 500 1'),
 --sqlite:   ('brake_count', 'sqlite_autoindex_brake_count_1', '10000 10000 5000 1000 1'),
 --sqlite:   ('brake_count', 'brake_count_window', '10000 10000 5000 1000 2'),
 --sqlite:   ('dirgroup', 'dirgroup_by_dn', '2500 2500 2500 1'),
+--sqlite:   ('number', 'number_quarantine', '1000 1000 2'),
+--sqlite:   ('invitation', 'invitation_due', '1000 1000 2'),
 --sqlite:   ('poll_state', 'sqlite_autoindex_poll_state_1', '100 100 1');

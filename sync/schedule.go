@@ -1,0 +1,155 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"log/slog"
+	stdsync "sync"
+	"time"
+
+	"github.com/robfig/cron/v3"
+)
+
+// timerEvery is how often the timers look for what is due.
+const timerEvery = 15 * time.Second
+
+// Scheduler runs polls on their schedules and the timers beside them. It is
+// started once; Stop ends it.
+type Scheduler struct {
+	e      *Engine
+	log    *slog.Logger
+	holder string
+	polled []Polled
+	cron   *cron.Cron
+	cancel context.CancelFunc
+	wg     stdsync.WaitGroup
+	slots  chan struct{}
+}
+
+// NewScheduler checks the schedules. Holder names this process in leases; at
+// most four polls run at once.
+func NewScheduler(e *Engine, polled []Polled, holder string) (*Scheduler, error) {
+	s := &Scheduler{e: e, log: e.log, holder: holder, polled: polled, slots: make(chan struct{}, 4),
+		cron: cron.New(cron.WithParser(cronParser), cron.WithLocation(time.UTC))}
+	for _, pl := range polled {
+		for _, spec := range []string{pl.Poll, pl.Full} {
+			if spec == "" {
+				continue
+			}
+			if err := CheckSchedule(spec); err != nil {
+				return nil, fmt.Errorf("connection %s: %w", pl.Connection, err)
+			}
+		}
+	}
+	return s, nil
+}
+
+// cronParser reads five fields, or @every and its like.
+var cronParser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
+
+// CheckSchedule tells what is wrong with a schedule.
+func CheckSchedule(spec string) error {
+	if _, err := cronParser.Parse(spec); err != nil {
+		return fmt.Errorf("schedule %q: %w; write five fields such as \"17 3 * * *\", or \"@every 1m\"", spec, err)
+	}
+	return nil
+}
+
+// Start begins polling: each connection once soon after the start, then on
+// its schedule.
+func (s *Scheduler) Start(ctx context.Context) error {
+	ctx, s.cancel = context.WithCancel(ctx)
+	for _, pl := range s.polled {
+		// Replicas and connections spread over the interval by their names.
+		delay := jitter(pl.Workspace + "/" + pl.Connection)
+		var busy stdsync.Mutex
+		run := func(full bool) {
+			if !busy.TryLock() {
+				return // the run before is still going; the next tick comes
+			}
+			defer busy.Unlock()
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(delay):
+			}
+			s.poll(ctx, pl, full)
+		}
+		for spec, full := range map[string]bool{pl.Poll: false, pl.Full: true} {
+			if spec == "" {
+				continue
+			}
+			if _, err := s.cron.AddFunc(spec, func() { run(full) }); err != nil {
+				return fmt.Errorf("connection %s: %w", pl.Connection, err)
+			}
+		}
+		s.wg.Go(func() { run(false) })
+	}
+	for id := range s.e.spaces {
+		s.wg.Go(func() { s.timers(ctx, id) })
+	}
+	s.cron.Start()
+	return nil
+}
+
+// jitter spreads starts over five seconds, always the same for a name (CU5).
+func jitter(name string) time.Duration {
+	return time.Duration(crc32.ChecksumIEEE([]byte(name))%5000) * time.Millisecond
+}
+
+// poll runs one scheduled poll.
+func (s *Scheduler) poll(ctx context.Context, pl Polled, full bool) {
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-ctx.Done():
+		return
+	}
+	res, err := s.e.Poll(ctx, pl, s.holder, SyncOptions{Full: full, Trigger: "schedule"})
+	log := s.log.With("workspace", pl.Workspace, "connection", pl.Connection, "run_id", res.Run.RunID)
+	switch {
+	case errors.Is(err, ErrRunning):
+		log.Debug("another replica polls")
+	case err != nil && ctx.Err() == nil:
+		log.Warn("poll failed", "err", err)
+	case err == nil && !res.Unchanged:
+		c := res.Run.Counts
+		log.Info("poll done", "applied", c.Applied, "held", c.Held, "denied", c.Denied, "failed", c.Failed, "complete", res.Run.Complete, "duration_ms", res.Run.DurationMS)
+	}
+}
+
+// timers does what is due in a workspace, until the context ends.
+func (s *Scheduler) timers(ctx context.Context, id string) {
+	tick := time.NewTicker(timerEvery)
+	defer tick.Stop()
+	for {
+		for {
+			n, err := s.e.Due(ctx, id)
+			if err != nil && ctx.Err() == nil {
+				s.log.Error("timers failed", "workspace", id, "err", err)
+			}
+			if err != nil || n == 0 {
+				break
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// Stop ends polls and timers and waits for them; a poll that is cut applies
+// nothing.
+func (s *Scheduler) Stop() {
+	if s.cancel == nil {
+		return
+	}
+	running := s.cron.Stop()
+	s.cancel()
+	<-running.Done()
+	s.wg.Wait()
+}

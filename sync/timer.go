@@ -1,0 +1,170 @@
+package sync
+
+import (
+	"context"
+	"errors"
+
+	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/workspace"
+)
+
+// timerBatch is how much one unit of the timers does.
+const timerBatch = 50
+
+// Due does what time alone brings about in a workspace: access that has run
+// out ends, the grace of leavers ends, quarantined numbers become free,
+// invitations expire. It returns how many changes were applied; it is called
+// again at once while there are any. Replicas may call it at the same time:
+// whoever is second finds nothing due.
+func (e *Engine) Due(ctx context.Context, id string) (int, error) {
+	s, _, err := e.space(id, "")
+	if err != nil {
+		return 0, err
+	}
+	due, err := e.anythingDue(ctx, s)
+	if err != nil || !due {
+		return 0, err
+	}
+	applied := 0
+	err = e.raced(func() error {
+		return s.h.Update(ctx, store.UnitOptions{}, func(tx *store.Tx) error {
+			u, err := e.newUnit(s, Connection{}, tx, Batch{Workspace: id, Kind: RunExpiry, Trigger: "schedule", Channel: workspace.ChannelSync, SeenAt: e.now()})
+			if err != nil {
+				return err
+			}
+			u.actor = workspace.Actor{Kind: workspace.ActorSystem, ID: "system", Label: "the clock", Role: workspace.RoleOwner, Channel: workspace.ChannelSync}
+			if err := u.planDue(); err != nil {
+				return err
+			}
+			if err := u.decide(); err != nil {
+				return err
+			}
+			if err := u.apply(); err != nil {
+				return err
+			}
+			applied = 0
+			for _, o := range u.outcomes {
+				if o.Outcome == "applied" {
+					applied++
+				}
+			}
+			return u.record()
+		})
+	})
+	return applied, err
+}
+
+// anythingDue looks without writing, so that an idle clock writes no run.
+func (e *Engine) anythingDue(ctx context.Context, s *space) (due bool, err error) {
+	now := workspace.At(e.now())
+	err = s.h.View(ctx, func(r *store.Reader) error {
+		expired, over, err := r.DueMembers(now, 1)
+		if err != nil {
+			return err
+		}
+		numbers, err := r.DueNumbers(now, 1)
+		if err != nil {
+			return err
+		}
+		invitations, err := r.DueInvitations(now, 1)
+		due = len(expired)+len(over)+len(numbers)+len(invitations) > 0
+		return err
+	})
+	return due, err
+}
+
+// planDue plans everything that is due, up to a batch of each.
+func (u *unit) planDue() error {
+	expired, over, err := u.tx.DueMembers(u.now, timerBatch)
+	if err != nil {
+		return err
+	}
+	for _, m := range expired {
+		p := &person{key: "member:" + m.ID}
+		if err := u.loadMember(p, m.ID); err != nil {
+			return err
+		}
+		c := workspace.Cause{Kind: workspace.CauseTimer, Class: workspace.EvidenceE1, Why: "expired", ReasonClass: "offboarding", ObservedAt: m.AccessEnd}
+		if err := u.planLeaver(p, c); err != nil {
+			return err
+		}
+	}
+	for _, m := range over {
+		if err := u.planGraceOver(m); err != nil {
+			return err
+		}
+	}
+	numbers, err := u.tx.DueNumbers(u.now, timerBatch)
+	if err != nil {
+		return err
+	}
+	for _, id := range numbers {
+		read, err := u.tx.Number(id)
+		if err != nil {
+			return err
+		}
+		n := u.keep(read)
+		after := *n
+		after.State, after.QuarantineUntil = workspace.NumberFree, 0
+		u.add(planned{person: "number:" + id, Change: workspace.Change{Kind: workspace.NumberUpdate, Subject: numberRef(n), Before: *n, After: after, Cause: timerCause()}})
+	}
+	return u.planInvitationsDue()
+}
+
+func timerCause() workspace.Cause {
+	return workspace.Cause{Kind: workspace.CauseTimer, ReasonClass: "correction"}
+}
+
+// planGraceOver is stage two of a leaving: reservations fall, interim holders
+// become final, the seat is credited (GR2). Who was deleted at the directory
+// is removed.
+func (u *unit) planGraceOver(m workspace.Member) error {
+	p := &person{key: "member:" + m.ID}
+	if err := u.loadMember(p, m.ID); err != nil {
+		return err
+	}
+	c := timerCause()
+	c.ReasonClass = "offboarding"
+	for _, n := range p.numbers {
+		for _, r := range n.Reservations {
+			if r.Kind == workspace.ToMember && r.For == m.ID {
+				u.addFor(p, workspace.Change{Kind: workspace.NumberReleased, Subject: numberRef(n), Member: m.ID, Before: r, Cause: c})
+			}
+		}
+		if err := u.planRest(p, n, c); err != nil {
+			return err
+		}
+	}
+	after := m
+	after.GraceUntil = 0
+	kind := workspace.MemberUpdate
+	if len(p.live) == 0 {
+		kind, after.State = workspace.MemberRemove, workspace.StateRemoved
+		c.Class, c.Why = workspace.EvidenceE1, "deleted"
+	}
+	u.addFor(p, workspace.Change{Kind: kind, Subject: memberRef(m), Member: m.ID, Before: m, After: after, Cause: c})
+	return nil
+}
+
+// planInvitationsDue ends invitations nobody has accepted; the numbers in
+// them return without quarantine.
+func (u *unit) planInvitationsDue() error {
+	ids, err := u.tx.DueInvitations(u.now, timerBatch)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		inv, err := u.tx.InvitationByID(id)
+		if errors.Is(err, workspace.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		p := &person{key: "invitation:" + id, member: &workspace.Member{}}
+		if err := u.planInvitationEnd(p, inv, workspace.InvitationExpired, timerCause()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
