@@ -214,12 +214,12 @@ func (p *poll) quiet(ctx context.Context) (bool, error) {
 	if !ok {
 		return false, nil
 	}
-	mark, changed, err := t.TellTale(ctx, p.from())
+	mark, err := t.TellTale(ctx)
 	if err != nil {
 		return false, err
 	}
-	p.mark, p.moved = mark, changed
-	if p.opt.Full || p.opt.DryRun || changed || p.cursor.Kind == "" || p.state.Failures > 0 || p.state.Cause != "" || p.sweepDue() {
+	p.mark, p.moved = mark, mark != p.state.Mark
+	if p.opt.Full || p.opt.DryRun || p.moved || p.cursor.Kind == "" || p.state.Failures > 0 || p.state.Cause != "" || p.sweepDue() {
 		return false, nil
 	}
 	missed := 0

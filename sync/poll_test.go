@@ -75,10 +75,7 @@ func (d *directory) Describe() Info {
 
 func (d *directory) Check(context.Context) (Probe, error) { return Probe{}, nil }
 
-func (d *directory) TellTale(_ context.Context, since Cursor) (string, bool, error) {
-	mark := fmt.Sprint(d.mark)
-	return mark, mark != string(since.Data), nil
-}
+func (d *directory) TellTale(context.Context) (string, error) { return fmt.Sprint(d.mark), nil }
 
 func (d *directory) visible(id string) bool {
 	_, ok := d.people[id]

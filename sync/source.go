@@ -161,3 +161,17 @@ func (e *ScopeError) Error() string { return "missing right: " + e.Need }
 type IncompleteError struct{ Why string }
 
 func (e *IncompleteError) Error() string { return "incomplete read: " + e.Why }
+
+// TellTaler is a Source that can tell cheaply that nothing has changed.
+type TellTaler interface {
+	// TellTale reads the mark of the directory's state: equal marks mean that
+	// nothing has changed. A lost right moves no mark; a sweep notices that.
+	TellTale(ctx context.Context) (mark string, err error)
+}
+
+// Sweeper is a Source that can list the ids of everybody in scope cheaply:
+// Page with Present only, and Done when the list was whole. It takes no
+// cursor and gives none.
+type Sweeper interface {
+	Sweep(ctx context.Context, sink Sink) error
+}
