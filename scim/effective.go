@@ -12,9 +12,8 @@ import (
 // view is what answers show beside the documents, loaded for all Users of an
 // answer at once.
 type view struct {
-	members map[string]*store.InForce          // by member id
-	holds   map[string][]HeldWish              // by subject
-	groups  map[string][]store.GroupOfIdentity // by identity id
+	store.InForce
+	holds map[string][]HeldWish // by subject
 }
 
 // views says which parts of a view a projection shows.
@@ -36,60 +35,26 @@ func shownViews(p Projection, rt *ResourceType, coreRole bool) views {
 	return v
 }
 
-// loadView reads what the identities of one answer have in force, in a number
-// of statements that does not depend on how many they are.
+// loadView reads what the identities of one answer have in force, in a few
+// statements.
 func loadView(r *store.Reader, identities []workspace.Identity, want views) (view, error) {
 	var v view
-	if len(identities) == 0 {
-		return v, nil
-	}
-	if want.groups {
-		ids := make([]string, len(identities))
-		for i := range identities {
-			ids[i] = identities[i].ID
-		}
-		var err error
-		if v.groups, err = r.GroupsOfIdentities(ids); err != nil {
-			return v, err
-		}
-	}
-	if !want.effective {
-		return v, nil
-	}
-	var members []string
-	subjects := make([]string, 0, len(identities))
-	for i := range identities {
-		id := &identities[i]
-		if id.Member != "" {
-			members = append(members, id.Member)
-		}
-		subjects = append(subjects, subjectOf(id))
-	}
 	var err error
-	if v.members, err = r.InForce(members); err != nil {
+	if len(identities) == 0 || want == (views{}) {
+		return v, nil
+	}
+	if v.InForce, err = r.InForce(identities, want.effective, want.groups); err != nil || len(v.Holds) == 0 {
 		return v, err
 	}
-	rows, err := r.HoldsOf(subjects)
-	if err != nil || len(rows) == 0 {
-		return v, err
-	}
-	v.holds = make(map[string][]HeldWish, len(rows))
-	for i := range rows {
-		wishes, err := heldWishes(&rows[i])
+	v.holds = make(map[string][]HeldWish, len(v.Holds))
+	for i := range v.Holds {
+		wishes, err := heldWishes(&v.Holds[i])
 		if err != nil {
 			return v, err
 		}
-		v.holds[rows[i].Subject] = append(v.holds[rows[i].Subject], wishes...)
+		v.holds[v.Holds[i].Subject] = append(v.holds[v.Holds[i].Subject], wishes...)
 	}
 	return v, nil
-}
-
-// subjectOf is what the holds of a person are kept under.
-func subjectOf(i *workspace.Identity) string {
-	if i.Member != "" {
-		return "member:" + i.Member
-	}
-	return "identity:" + i.ID
 }
 
 // heldChange is the part of a report's change that an answer shows.
@@ -104,7 +69,7 @@ type heldChange struct {
 }
 
 // heldWishes reads the wishes of a hold from its report.
-func heldWishes(h *store.HoldRow) ([]HeldWish, error) {
+func heldWishes(h *store.HeldInForce) ([]HeldWish, error) {
 	var changes []heldChange
 	if len(h.Changes) > 0 {
 		if err := json.Unmarshal(h.Changes, &changes); err != nil {
@@ -163,12 +128,12 @@ func title(word string) string {
 
 // effective is what is in force for one identity.
 func (v *view) effective(i *workspace.Identity, coreRole bool) *Effective {
-	e := &Effective{State: "observed", Holds: v.holds[subjectOf(i)]}
-	m := v.members[i.Member]
+	e := &Effective{State: "observed", Holds: v.holds[store.Subject(i)]}
+	m := v.Members[i.Member]
 	if m == nil {
 		return e
 	}
-	e.MemberID, e.LastActive, e.CoreRole = m.ID, m.LastActiveAt.Time(), coreRole
+	e.MemberID, e.LastActive, e.CoreRole = m.ID, m.LastActive.Time(), coreRole
 	e.Role, e.RoleSource = title(m.Role.String()), m.RoleSource
 	switch {
 	case m.State != workspace.StateActive:

@@ -58,7 +58,9 @@ func TestHostileRequests(t *testing.T) {
 		{"not chain", func() *http.Request {
 			return filter(strings.Repeat("not (", 20_000) + "userName pr" + strings.Repeat(")", 20_000))
 		}, 400},
-		{"not chain that fits GD01", func() *http.Request { return filter(strings.Repeat("not (", 600) + "userName pr" + strings.Repeat(")", 600)) }, 400},
+		{"not chain that fits GD01", func() *http.Request {
+			return filter(strings.Repeat("not (", 600) + "userName pr" + strings.Repeat(")", 600))
+		}, 400},
 		{"long and", func() *http.Request { return filter(strings.Repeat("userName pr and ", 10_000) + "userName pr") }, 400},
 		{"65 terms", func() *http.Request { return filter(strings.Repeat("userName pr and ", 64) + "userName pr") }, 400},
 		{"30 MB with its length", func() *http.Request { return send("POST", "/Users", &endless{30 << 20}, 30<<20) }, 413},

@@ -74,9 +74,9 @@ func (x *exchange) userResource(identity *workspace.Identity, v *view) (*Resourc
 			Created: identity.CreatedAt.Time(), LastModified: identity.UpdatedAt.Time(), Version: identity.Version,
 			Location: x.location(x.link.user, identity.ID),
 		},
-		Groups: x.groupsOf(v.groups[identity.ID]),
+		Groups: x.groupsOf(v.Groups[identity.ID]),
 	}
-	if v.members != nil {
+	if v.Members != nil {
 		res.Effective = v.effective(identity, x.coreRole())
 	}
 	return res, nil

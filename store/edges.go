@@ -18,7 +18,7 @@ type Edge struct {
 const (
 	selectEdges = `SELECT child_kind, child_id FROM membership
 		WHERE workspace_id = ? AND group_id = ? AND (child_kind, child_id) > (?, ?)
-		ORDER BY child_kind, child_id LIMIT ?`
+		ORDER BY child_kind, child_id LIMIT CAST(? AS BIGINT)`
 	selectEdge = `SELECT child_id FROM membership
 		WHERE workspace_id = ? AND group_id = ? AND child_kind = ? AND child_id = ?`
 	selectLiveUsers = `SELECT identity_id FROM identity

@@ -34,7 +34,7 @@ const (
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	sqlEventsOf = `SELECT subject_type, subject_id, seq, event_id, type, leaver, leaf_index, at, body
 		FROM event WHERE workspace_id = ? AND subject_type = ? AND subject_id = ? AND seq > ?
-		ORDER BY seq LIMIT ?`
+		ORDER BY seq LIMIT CAST(? AS BIGINT)`
 )
 
 // NextSeq takes the next outbox sequence of a subject from its own row (OB1);

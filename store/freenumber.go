@@ -13,13 +13,13 @@ const (
 		WHERE n.workspace_id = ? AND n.state = 'free' AND n.pool = ? AND n.e164 > ? AND n.quarantine_until = 0
 			AND NOT EXISTS (SELECT 1 FROM reservation v
 				WHERE v.workspace_id = n.workspace_id AND v.number_id = n.number_id)
-		ORDER BY n.e164 LIMIT ?`
+		ORDER BY n.e164 LIMIT CAST(? AS BIGINT)`
 	selectFreeByPrefix = `SELECT n.number_id, n.e164 FROM number n
 		WHERE n.workspace_id = ? AND n.state = 'free' AND n.e164 >= ? AND substr(n.e164, 1, ?) = ?
 			AND (? = '' OR n.site = ?) AND n.e164 > ? AND n.quarantine_until = 0
 			AND NOT EXISTS (SELECT 1 FROM reservation v
 				WHERE v.workspace_id = n.workspace_id AND v.number_id = n.number_id)
-		ORDER BY n.e164 LIMIT ?`
+		ORDER BY n.e164 LIMIT CAST(? AS BIGINT)`
 )
 
 // freePage is how many candidates are read at a time.

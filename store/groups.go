@@ -18,7 +18,7 @@ const (
 		WHERE gm.workspace_id = ? AND gm.member_id = ? ORDER BY g.name_key`
 	selectGroupMembers = `SELECT ` + memberColumns + ` FROM group_member gm
 		JOIN member m ON m.workspace_id = gm.workspace_id AND m.member_id = gm.member_id
-		WHERE gm.workspace_id = ? AND gm.group_id = ? AND gm.member_id > ? ORDER BY gm.member_id LIMIT ?`
+		WHERE gm.workspace_id = ? AND gm.group_id = ? AND gm.member_id > ? ORDER BY gm.member_id LIMIT CAST(? AS BIGINT)`
 	insertGroup = `INSERT INTO groups (workspace_id, group_id, name, name_key, version, seq, member_count, created_at)
 		VALUES (?, ?, ?, ?, ?, 0, 0, ?)`
 	updateGroup = `UPDATE groups SET name = ?, name_key = ?, version = ?

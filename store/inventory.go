@@ -37,13 +37,13 @@ const (
 		JOIN member m ON m.workspace_id = ? AND m.member_id = k.member_id
 		WHERE k.n <= ? ORDER BY k.group_id, m.email_key`
 	selectNumbers = `SELECT ` + numberColumns + ` FROM number n
-		WHERE n.workspace_id = ? AND (? = '' OR n.e164 = ?) AND n.e164 > ? ORDER BY n.e164 LIMIT ?`
+		WHERE n.workspace_id = ? AND (? = '' OR n.e164 = ?) AND n.e164 > ? ORDER BY n.e164 LIMIT CAST(? AS BIGINT)`
 	selectAddresses        = `SELECT member_id, email FROM member WHERE workspace_id = ? AND member_id IN (*)`
 	selectGroupNames       = `SELECT group_id, name FROM groups WHERE workspace_id = ? AND group_id IN (*)`
 	selectInvitedAddresses = `SELECT invitation_id, email FROM invitation
 		WHERE workspace_id = ? AND invitation_id IN (*)`
 	selectInvitations = `SELECT ` + invitationColumns + ` FROM invitation
-		WHERE workspace_id = ? AND (? = '' OR state = ?) ORDER BY created_at DESC, invitation_id DESC LIMIT ?`
+		WHERE workspace_id = ? AND (? = '' OR state = ?) ORDER BY created_at DESC, invitation_id DESC LIMIT CAST(? AS BIGINT)`
 	selectUnowned = `SELECT ` + numberColumns + ` FROM number n
 		WHERE n.workspace_id = ? AND n.state <> 'ported_out' AND (
 			(n.pool = ''

@@ -35,17 +35,17 @@ const (
 		ON CONFLICT (workspace_id, member_id) DO UPDATE SET taken_at = excluded.taken_at, body = excluded.body`
 	deleteSnapshot = `DELETE FROM snapshot WHERE workspace_id = ? AND member_id = ?`
 	selectRepairs  = `SELECT member_id, step, error, tries, at FROM repair WHERE workspace_id = ?
-		ORDER BY at, member_id, step LIMIT ?`
+		ORDER BY at, member_id, step LIMIT CAST(? AS BIGINT)`
 	putRepair = `INSERT INTO repair (workspace_id, member_id, step, error, tries, at) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (workspace_id, member_id, step) DO UPDATE SET error = excluded.error, tries = excluded.tries,
 		at = excluded.at`
 	deleteRepair  = `DELETE FROM repair WHERE workspace_id = ? AND member_id = ? AND step = ?`
 	selectExpired = `SELECT ` + memberColumns + ` FROM member m
 		WHERE m.workspace_id = ? AND m.access_end > 0 AND m.access_end <= ? AND m.state = 'active'
-		ORDER BY m.access_end, m.member_id LIMIT ?`
+		ORDER BY m.access_end, m.member_id LIMIT CAST(? AS BIGINT)`
 	selectGraceOver = `SELECT ` + memberColumns + ` FROM member m
 		WHERE m.workspace_id = ? AND m.grace_until > 0 AND m.grace_until <= ?
-		ORDER BY m.grace_until, m.member_id LIMIT ?`
+		ORDER BY m.grace_until, m.member_id LIMIT CAST(? AS BIGINT)`
 )
 
 func scanTombstone(s scanner, v *TombstoneRow) error {

@@ -42,11 +42,11 @@ const (
 			AND (? = '' OR m.member_id IN (SELECT gm.member_id FROM group_member gm
 				JOIN groups g ON g.workspace_id = gm.workspace_id AND g.group_id = gm.group_id
 				WHERE gm.workspace_id = ? AND g.name_key = ?))
-		ORDER BY m.member_id LIMIT ?`
+		ORDER BY m.member_id LIMIT CAST(? AS BIGINT)`
 	selectPersons = `SELECT member_id FROM member WHERE workspace_id = ? AND member_id = ?
 		UNION SELECT member_id FROM member WHERE workspace_id = ? AND email_key = ? AND state <> 'removed'`
 	selectMemberNames = `SELECT member_id, name, email_key FROM member WHERE workspace_id = ? AND member_id > ?
-		ORDER BY member_id LIMIT ?`
+		ORDER BY member_id LIMIT CAST(? AS BIGINT)`
 	selectMembersByID = `SELECT ` + memberColumns + ` FROM member m
 		WHERE m.workspace_id = ? AND m.member_id IN (*) ORDER BY m.member_id`
 	selectGroupNamesOf = `SELECT gm.member_id, g.name FROM group_member gm

@@ -37,7 +37,7 @@ const (
 		SELECT DISTINCT group_id FROM down`
 	selectUsersIn = `SELECT child_id FROM membership
 		WHERE workspace_id = ? AND group_id = ? AND child_kind = 'user' AND child_id > ?
-		ORDER BY child_id LIMIT ?`
+		ORDER BY child_id LIMIT CAST(? AS BIGINT)`
 )
 
 type reachedGroup struct {

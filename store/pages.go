@@ -31,8 +31,8 @@ const (
 	directoryGroupsOf = ` FROM dirgroup g
 		WHERE g.workspace_id = ? AND g.connection_id = ?`
 	// The one OFFSET is less than pageStride, or inside a filter.
-	userOrder           = ` ORDER BY i.created_at, i.identity_id LIMIT ? OFFSET ?`
-	directoryGroupOrder = ` ORDER BY g.created_at, g.group_id LIMIT ? OFFSET ?`
+	userOrder           = ` ORDER BY i.created_at, i.identity_id LIMIT CAST(? AS BIGINT) OFFSET ?`
+	directoryGroupOrder = ` ORDER BY g.created_at, g.group_id LIMIT CAST(? AS BIGINT) OFFSET ?`
 )
 
 var pagedUsers = paged{

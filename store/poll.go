@@ -136,7 +136,7 @@ func (r *Reader) KnownByExternal(connection string, external []string) ([]worksp
 }
 
 const sqlKnown = `SELECT identity_id, external_id, user_name, email, name, dn, active, attributes, member_id, version, observed_at
-	FROM identity WHERE workspace_id = ? AND connection_id = ? AND NOT deleted AND identity_id > ? ORDER BY identity_id LIMIT ?`
+	FROM identity WHERE workspace_id = ? AND connection_id = ? AND NOT deleted AND identity_id > ? ORDER BY identity_id LIMIT CAST(? AS BIGINT)`
 
 // Known lists a connection's identities by id after a key, without their
 // documents: what a poll compares with.

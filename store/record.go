@@ -29,11 +29,11 @@ const (
 		FROM run WHERE workspace_id = ? AND run_id >= ? AND run_id < ? ORDER BY run_id LIMIT 2`
 	sqlRuns = `SELECT run_id, connection_id, kind, state, started_at, ended_at,
 			applied, noop, held, denied, failed, body
-		FROM run WHERE workspace_id = ? AND started_at < ? ORDER BY started_at DESC, run_id DESC LIMIT ?`
+		FROM run WHERE workspace_id = ? AND started_at < ? ORDER BY started_at DESC, run_id DESC LIMIT CAST(? AS BIGINT)`
 	sqlRunsOf = `SELECT run_id, connection_id, kind, state, started_at, ended_at,
 			applied, noop, held, denied, failed, body
 		FROM run WHERE workspace_id = ? AND connection_id = ? AND started_at < ?
-		ORDER BY started_at DESC, run_id DESC LIMIT ?`
+		ORDER BY started_at DESC, run_id DESC LIMIT CAST(? AS BIGINT)`
 )
 
 // PutRun inserts a run, or replaces one with the same id.
@@ -124,7 +124,7 @@ const (
 		FROM change WHERE workspace_id = ? AND run_id = ? ORDER BY seq`
 	sqlChangesOfMember = `SELECT change_id, run_id, commit_id, seq, kind, target_type, target_id, member_id,
 			actor_kind, connection_id, verdict, outcome, matrix_row, rule, at, leaf_index, absence_proof_id, record, body
-		FROM change WHERE workspace_id = ? AND member_id = ? ORDER BY at DESC, change_id DESC LIMIT ?`
+		FROM change WHERE workspace_id = ? AND member_id = ? ORDER BY at DESC, change_id DESC LIMIT CAST(? AS BIGINT)`
 )
 
 // InsertChanges writes recorded changes.
