@@ -104,8 +104,10 @@ func (d *decoder) loadMappings(c *Config) {
 		text, err := os.ReadFile(w.Mapping)
 		if err != nil {
 			at := d.nearest(path)
-			d.problems = append(d.problems, &Problem{File: d.file, Line: at.line, Column: at.column, Path: path,
-				Text: fmt.Sprintf("%v: write the mapping there, or leave the key out for the default mapping", err)})
+			d.problems = append(d.problems, &Problem{
+				File: d.file, Line: at.line, Column: at.column, Path: path,
+				Text: fmt.Sprintf("%v: write the mapping there, or leave the key out for the default mapping", err),
+			})
 			continue
 		}
 		ids := make([]string, len(w.Connections))

@@ -51,8 +51,10 @@ func (c *approveCmd) Run(ctx context.Context, env *environment) (err error) {
 
 // approval is a person's word on a plan, said on the command line.
 func approval(s *session, as asFlag, plan, reason string, dryRun bool) sync.Approval {
-	return sync.Approval{Workspace: s.workspace.ID, Plan: plan, As: as.As, Kind: workspace.ActorOperator, Channel: workspace.ChannelCLI,
-		Reason: reason, Txn: uuid.NewString(), DryRun: dryRun}
+	return sync.Approval{
+		Workspace: s.workspace.ID, Plan: plan, As: as.As, Kind: workspace.ActorOperator, Channel: workspace.ChannelCLI,
+		Reason: reason, Txn: uuid.NewString(), DryRun: dryRun,
+	}
 }
 
 // unknownPlan says where plans are to be found.

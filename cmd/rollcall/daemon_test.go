@@ -69,7 +69,7 @@ func serveCommand(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Setenv("ADMIN", fmt.Sprint(line["admin"]))
 		daemons.Store(ts.MkAbs("."), d)
 	case <-d.done:
-		fmt.Fprint(ts.Stderr(), d.log.String())
+		show(ts, ts.Stderr(), d.log.String())
 		if !neg {
 			ts.Fatalf("no daemon: %v\n%s", d.err, d.log)
 		}
@@ -102,7 +102,7 @@ func stopCommand(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(d.cmd.Process.Signal(syscall.SIGTERM))
 	}
 	<-d.done
-	fmt.Fprint(ts.Stderr(), d.log.String())
+	show(ts, ts.Stderr(), d.log.String())
 	if d.err != nil && !kill {
 		ts.Fatalf("the daemon ended with %v", d.err)
 	}
@@ -145,7 +145,7 @@ func scimCommand(ts *testscript.TestScript, neg bool, args []string) {
 		pretty.Reset()
 		pretty.Write(text)
 	}
-	fmt.Fprintf(ts.Stdout(), "%d\n%s\n", answer.StatusCode, pretty.String())
+	show(ts, ts.Stdout(), fmt.Sprintf("%d\n%s\n", answer.StatusCode, pretty.String()))
 	if etag := answer.Header.Get("ETag"); etag != "" {
 		ts.Setenv("ETAG", etag)
 	}
@@ -164,4 +164,10 @@ func fillIn(ts *testscript.TestScript, text string) string {
 		}
 		text = before + ts.Getenv(name) + after
 	}
+}
+
+// show writes what a command prints.
+func show(ts *testscript.TestScript, to io.Writer, text string) {
+	_, err := io.WriteString(to, text)
+	ts.Check(err)
 }

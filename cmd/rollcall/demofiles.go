@@ -38,8 +38,10 @@ func demoPeople(idp string) ([]*demoPerson, error) {
 	var people []*demoPerson
 	for _, r := range rows[1:] {
 		if r[0] == idp {
-			people = append(people, &demoPerson{idp: r[0], user: r[1], given: r[2], family: r[3], title: r[4], department: r[5],
-				city: r[6], country: r[7], manager: r[8]})
+			people = append(people, &demoPerson{
+				idp: r[0], user: r[1], given: r[2], family: r[3], title: r[4], department: r[5],
+				city: r[6], country: r[7], manager: r[8],
+			})
 		}
 	}
 	return people, nil

@@ -39,8 +39,10 @@ func (s *session) invitations(ctx context.Context, state string) (views []invita
 		}
 		for i := range list {
 			inv := &list[i]
-			v := invitationView{ID: inv.ID, Email: inv.Email, Role: inv.Role.String(), State: string(inv.State), Numbers: []string{},
-				Held: inv.Held, CreatedAt: inv.CreatedAt, ExpiresAt: inv.ExpiresAt}
+			v := invitationView{
+				ID: inv.ID, Email: inv.Email, Role: inv.Role.String(), State: string(inv.State), Numbers: []string{},
+				Held: inv.Held, CreatedAt: inv.CreatedAt, ExpiresAt: inv.ExpiresAt,
+			}
 			for _, id := range inv.Numbers {
 				n, err := r.Number(id)
 				if err != nil {
@@ -124,8 +126,15 @@ func (c *invitationShowCmd) Run(ctx context.Context, env *environment) (err erro
 		if c.Format == "json" {
 			return writeJSON(env.out, v)
 		}
-		return writeFields(env.out, [][2]string{{"email", v.Email}, {"role", v.Role}, {"state", v.state()},
-			{"numbers", strings.Join(v.Numbers, "; ")}, {"sent", stamp(v.CreatedAt)}, {"expires", stamp(v.ExpiresAt)}, {"id", v.ID}})
+		return writeFields(env.out, [][2]string{
+			{"email", v.Email},
+			{"role", v.Role},
+			{"state", v.state()},
+			{"numbers", strings.Join(v.Numbers, "; ")},
+			{"sent", stamp(v.CreatedAt)},
+			{"expires", stamp(v.ExpiresAt)},
+			{"id", v.ID},
+		})
 	}
 	return fmt.Errorf("no invitation %q\ndo: see rollcall invitations list", c.Invitation)
 }

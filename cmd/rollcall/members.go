@@ -116,8 +116,10 @@ func (c *memberListCmd) Run(ctx context.Context, env *environment) (err error) {
 	for i := range members {
 		v := viewMember(&members[i])
 		views = append(views, v)
-		l.rows = append(l.rows, []string{v.Email, v.Name, v.Role, v.state(), strings.Join(v.Groups, "; "), holdings(v.Numbers),
-			strings.Join(v.Connections, "; "), v.ID})
+		l.rows = append(l.rows, []string{
+			v.Email, v.Name, v.Role, v.state(), strings.Join(v.Groups, "; "), holdings(v.Numbers),
+			strings.Join(v.Connections, "; "), v.ID,
+		})
 	}
 	l.items = views
 	return l.write(env.out, c.Format)
@@ -172,11 +174,21 @@ func (c *memberShowCmd) Run(ctx context.Context, env *environment) (err error) {
 		return writeJSON(env.out, v)
 	}
 	return writeFields(env.out, [][2]string{
-		{"name", v.Name}, {"email", v.Email}, {"role", v.Role + ", from " + v.RoleSource}, {"state", v.state()},
-		{"groups", strings.Join(v.Groups, "; ")}, {"numbers", holdings(v.Numbers)}, {"connections", strings.Join(v.Connections, "; ")},
-		{"joined", stamp(m.JoinedAt)}, {"deactivated", stamp(m.DeactivatedAt)}, {"grace until", stamp(m.GraceUntil)},
-		{"access ends", stamp(m.AccessEnd)}, {"last active", stamp(m.LastActiveAt)}, {"reason", m.Reason},
-		{"sessions", "epoch " + strconv.FormatInt(m.Epoch, 10)}, {"id", v.ID},
+		{"name", v.Name},
+		{"email", v.Email},
+		{"role", v.Role + ", from " + v.RoleSource},
+		{"state", v.state()},
+		{"groups", strings.Join(v.Groups, "; ")},
+		{"numbers", holdings(v.Numbers)},
+		{"connections", strings.Join(v.Connections, "; ")},
+		{"joined", stamp(m.JoinedAt)},
+		{"deactivated", stamp(m.DeactivatedAt)},
+		{"grace until", stamp(m.GraceUntil)},
+		{"access ends", stamp(m.AccessEnd)},
+		{"last active", stamp(m.LastActiveAt)},
+		{"reason", m.Reason},
+		{"sessions", "epoch " + strconv.FormatInt(m.Epoch, 10)},
+		{"id", v.ID},
 	})
 }
 

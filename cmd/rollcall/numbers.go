@@ -168,8 +168,15 @@ func (c *numberShowCmd) Run(ctx context.Context, env *environment) (err error) {
 		return writeJSON(env.out, v)
 	}
 	return writeFields(env.out, [][2]string{
-		{"number", v.Number}, {"name", v.Name}, {"type", v.Type}, {"state", v.State}, {"pool", deref(v.Pool)}, {"site", deref(v.Site)},
-		{"owners", strings.Join(v.Owners, "; ")}, {"assigned to", assignees(v.Assignments)},
-		{"quarantine until", stamp(found[0].QuarantineUntil)}, {"id", v.ID},
+		{"number", v.Number},
+		{"name", v.Name},
+		{"type", v.Type},
+		{"state", v.State},
+		{"pool", deref(v.Pool)},
+		{"site", deref(v.Site)},
+		{"owners", strings.Join(v.Owners, "; ")},
+		{"assigned to", assignees(v.Assignments)},
+		{"quarantine until", stamp(found[0].QuarantineUntil)},
+		{"id", v.ID},
 	})
 }

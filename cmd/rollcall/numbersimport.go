@@ -303,8 +303,10 @@ func (s *session) knownOwners(ctx context.Context, file string, rows []importRow
 			case err == nil && m.State == workspace.StateActive:
 				known[owner] = true
 			case err == nil || errors.Is(err, workspace.ErrNotFound):
-				faults = append(faults, &cellError{file, rows[i].line, rows[i].ownerColumn, "owner",
-					fmt.Sprintf("%s is no active member: provision or invite them first, or leave the cell empty", owner)})
+				faults = append(faults, &cellError{
+					file, rows[i].line, rows[i].ownerColumn, "owner",
+					fmt.Sprintf("%s is no active member: provision or invite them first, or leave the cell empty", owner),
+				})
 			default:
 				return err
 			}

@@ -140,14 +140,6 @@ func optionalTime(m workspace.Micros) *workspace.Micros {
 	return &m
 }
 
-// yesNo shows a flag in text and CSV.
-func yesNo(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
-}
-
 // deref shows optional text.
 func deref(s *string) string {
 	if s == nil {

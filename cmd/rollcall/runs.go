@@ -71,8 +71,10 @@ func (c *runListCmd) Run(ctx context.Context, env *environment) (err error) {
 }
 
 func runCells(id string, n sync.Counts, run *sync.SyncRun, started string) []string {
-	return []string{id, deref(run.ConnectionID), string(run.Kind), run.State, started,
-		strconv.Itoa(n.Applied), strconv.Itoa(n.Held), strconv.Itoa(n.Denied), strconv.Itoa(n.Failed)}
+	return []string{
+		id, deref(run.ConnectionID), string(run.Kind), run.State, started,
+		strconv.Itoa(n.Applied), strconv.Itoa(n.Held), strconv.Itoa(n.Denied), strconv.Itoa(n.Failed),
+	}
 }
 
 // groupRuns lists SCIM requests per connection and hour, in the place of the

@@ -213,8 +213,10 @@ func (c *tokenListCmd) Run(ctx context.Context, env *environment) (err error) {
 	}
 	for i := range tokens {
 		t := &tokens[i]
-		v := tokenView{t.ID, t.Connection, tokenState(t, now), orEmpty(t.Scopes), orEmpty(t.Networks), t.CreatedAt, t.ExpiresAt,
-			optionalTime(t.RevokedAt), optionalTime(t.LastUsedAt)}
+		v := tokenView{
+			t.ID, t.Connection, tokenState(t, now), orEmpty(t.Scopes), orEmpty(t.Networks), t.CreatedAt, t.ExpiresAt,
+			optionalTime(t.RevokedAt), optionalTime(t.LastUsedAt),
+		}
 		views = append(views, v)
 		l.rows = append(l.rows, []string{v.ID, v.Connection, v.State, stamp(t.CreatedAt), stamp(t.ExpiresAt), stamp(t.LastUsedAt), strings.Join(v.Networks, " ")})
 	}
