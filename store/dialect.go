@@ -4,9 +4,10 @@ import "strings"
 
 // dialect holds the few words in which the engines differ. SQL texts write
 // them as tokens: {lock} and {share} end a SELECT that locks its rows when it
-// runs inside a unit, {now} is the database's own clock in microseconds.
+// runs inside a unit, {skip} locks those that nobody else has locked, {now} is
+// the database's own clock in microseconds.
 type dialect struct {
-	lock, share, now string
+	lock, share, skip, now string
 	// column is what follows TEXT in the migrations. PostgreSQL's databases
 	// sort by some locale; rows are ordered and compared bytewise on both.
 	column string
@@ -25,6 +26,7 @@ var (
 	postgresDialect = dialect{
 		lock:   " FOR UPDATE",
 		share:  " FOR SHARE",
+		skip:   " FOR UPDATE SKIP LOCKED",
 		now:    "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
 		column: ` COLLATE "C"`,
 		own:    "--postgres: ",
@@ -35,11 +37,11 @@ var (
 // expand gives the text as the engine wants it; locking is true in a unit.
 func (d *dialect) expand(text string, locking bool) string {
 	if strings.Contains(text, "{") {
-		lock, share := d.lock, d.share
+		lock, share, skip := d.lock, d.share, d.skip
 		if !locking {
-			lock, share = "", ""
+			lock, share, skip = "", "", ""
 		}
-		text = strings.NewReplacer("{lock}", lock, "{share}", share, "{now}", d.now).Replace(text)
+		text = strings.NewReplacer("{lock}", lock, "{share}", share, "{skip}", skip, "{now}", d.now).Replace(text)
 	}
 	return d.rebind(text)
 }

@@ -14,7 +14,10 @@ type EventRow struct {
 	Leaver               bool
 	Leaf                 int64
 	At                   workspace.Micros
-	Body                 []byte
+	// Run is the run that caused a leaver event, for its line in the report;
+	// it is kept with the deliveries only.
+	Run  string
+	Body []byte
 }
 
 // A subject's sequence lives in its own row: two units that touch the same
@@ -35,6 +38,8 @@ const (
 	sqlEventsOf = `SELECT subject_type, subject_id, seq, event_id, type, leaver, leaf_index, at, body
 		FROM event WHERE workspace_id = ? AND subject_type = ? AND subject_id = ? AND seq > ?
 		ORDER BY seq LIMIT CAST(? AS BIGINT)`
+	sqlEvent = `SELECT subject_type, subject_id, seq, event_id, type, leaver, leaf_index, at, body
+		FROM event WHERE workspace_id = ? AND event_id = ?`
 )
 
 // NextSeq takes the next outbox sequence of a subject from its own row (OB1);
@@ -55,7 +60,9 @@ func (t *Tx) NextSeq(subjectType, subject string) (seq int64, err error) {
 	}
 }
 
-// InsertEvents writes outbox rows.
+// InsertEvents writes outbox rows, puts them into the lines of the sinks that
+// want them, and writes the revocation feed (OB2, RF2). It comes after
+// AppendAudit and after the members' rows.
 func (t *Tx) InsertEvents(rows []EventRow) error {
 	for i := range rows {
 		e := &rows[i]
@@ -63,8 +70,12 @@ func (t *Tx) InsertEvents(rows []EventRow) error {
 			e.Leaf, e.At, e.Body); err != nil {
 			return err
 		}
+		if err := t.revoke(e); err != nil {
+			return err
+		}
 	}
-	return nil
+	t.queued = len(rows) > 0
+	return t.queue(rows)
 }
 
 func scanEvent(s scanner, e *EventRow) error {
@@ -75,3 +86,6 @@ func scanEvent(s scanner, e *EventRow) error {
 func (r *Reader) EventsOf(subjectType, subject string, after int64, limit int) ([]EventRow, error) {
 	return list(r, scanEvent, sqlEventsOf, r.ws, subjectType, subject, after, limit)
 }
+
+// Event finds an event by its id.
+func (r *Reader) Event(id string) (EventRow, error) { return single(r, scanEvent, sqlEvent, r.ws, id) }

@@ -207,7 +207,7 @@ func (e *pgEngine) attempt(ctx context.Context, ws string, opt UnitOptions, unit
 		if err := s.do(ctx, e.begin); err != nil {
 			return unavailable("no transaction", err)
 		}
-		tx := &Tx{Reader{ctx: ctx, ws: ws, on: s}}
+		tx := &Tx{Reader: Reader{ctx: ctx, ws: ws, on: s}}
 		err := runUnit(tx, opt, unit)
 		if isUnavailable(tx.failed) || retryable(tx.failed) {
 			err = tx.failed // whatever the unit made of it

@@ -33,7 +33,7 @@ import (
 // On SQLite RETURNING costs as much as four statements without it (it fills a
 // temporary table); rows touched and count do without.
 //
-// Tokens in a text ({lock}, {share}, {now}) are those of dialect.go: {lock}
+// Tokens in a text ({lock}, {share}, {skip}, {now}) are those of dialect.go: {lock}
 // ends a SELECT whose rows a unit is going to write.
 //
 // Arguments are nil, strings, integers, booleans, types made of these, and
@@ -65,7 +65,11 @@ type Reader struct {
 // unit runs (SQLite has one writer connection). After a statement has failed
 // every later one gives the same error, and the unit is rolled back even when
 // it returns nil: what may conflict is looked up before.
-type Tx struct{ Reader }
+type Tx struct {
+	Reader
+	// queued is set when the unit wrote outbox events.
+	queued bool
+}
 
 // session is one connection inside a transaction.
 type session interface {

@@ -21,6 +21,8 @@ var tenantless = map[string]string{
 	sqlRenew:             "leases belong to the installation",
 	sqlReleaseLease:      "leases belong to the installation",
 	sqlFence:             "leases belong to the installation",
+	sqlPutSigningKey:     "signing keys belong to the installation",
+	sqlSigningKeys:       "signing keys belong to the installation",
 	sqlLiteVersions:      "the schema",
 	sqlPostgresVersions:  "the schema",
 	sqlAppliedVersions:   "the schema",

@@ -62,6 +62,7 @@ type Store struct {
 	engine engine
 	// pages remembers where deep pages of listings begin.
 	pages pageMemory
+	wakes wakes
 }
 
 // engine is SQLite or PostgreSQL.
@@ -78,6 +79,7 @@ type Handle struct {
 	engine engine
 	ws     string
 	pages  *pageMemory
+	wakes  *wakes
 }
 
 // Open opens the database and checks that its schema is the binary's own.
@@ -105,7 +107,7 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 
 // In binds the store to a workspace.
 func (s *Store) In(workspace string) *Handle {
-	return &Handle{engine: s.engine, ws: workspace, pages: &s.pages}
+	return &Handle{engine: s.engine, ws: workspace, pages: &s.pages, wakes: &s.wakes}
 }
 
 // Close waits for running units and closes the database. Units that come
@@ -131,7 +133,16 @@ type UnitOptions struct {
 // the unit rolls the unit back and is returned unchanged. The context can
 // end the wait for the writer; a unit that has begun runs to its end.
 func (h *Handle) Update(ctx context.Context, opt UnitOptions, unit Unit) error {
-	return h.engine.update(ctx, h.ws, opt, unit)
+	queued := false
+	err := h.engine.update(ctx, h.ws, opt, func(tx *Tx) error {
+		err := unit(tx)
+		queued = tx.queued
+		return err
+	})
+	if err == nil && queued && !opt.DryRun {
+		h.wakes.wake(h.ws)
+	}
+	return err
 }
 
 // View runs reads on one consistent snapshot, which lives for this call only.

@@ -78,7 +78,7 @@ func (u *unit) events(all []recorded) ([]store.EventRow, error) {
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, store.EventRow{SubjectType: kind, Subject: id, Seq: seq, ID: "evt_" + newID(), Type: name, Leaver: leaverEvents[name], At: u.now, Body: body})
+		rows = append(rows, store.EventRow{SubjectType: kind, Subject: id, Seq: seq, ID: "evt_" + newID(), Type: name, Leaver: leaverEvents[name], At: u.now, Run: u.run, Body: body})
 	}
 	return rows, nil
 }

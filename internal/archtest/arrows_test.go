@@ -42,7 +42,7 @@ var areas = map[string]area{
 	"scim":            {imports: []string{"sync", "store"}, tests: []string{"mapping"}},
 	"api":             {imports: []string{"sync", "store"}, tests: []string{"mapping"}},
 	"console":         {imports: []string{"sync", "store"}, tests: []string{"mapping"}},
-	"events":          {imports: []string{"store", "internal/secret"}},
+	"events":          {imports: []string{"store", "internal/safedial", "internal/secret"}, tests: []string{"internal/pgtest"}},
 	"audit":           {},
 
 	"internal/archtest": {},
@@ -51,6 +51,7 @@ var areas = map[string]area{
 	"internal/ldaptest": {},
 	"internal/permdoc":  {},
 	"internal/pgtest":   {},
+	"internal/safedial": {},
 	"internal/secret":   {},
 	"internal/systemd":  {},
 

@@ -19,6 +19,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"leases", leaseTests},
 		{"records", recordTests},
 		{"rows", rowTests},
+		{"delivery", deliveryTests},
 	} {
 		t.Run(g.name, func(t *testing.T) {
 			s := open(t)
