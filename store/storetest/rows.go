@@ -11,6 +11,8 @@ var rowTests = []test{
 	{"edges", edges},
 	{"big group", bigGroup},
 	{"kinds", kinds},
+	{"in force", inForce},
+	{"members page", membersPage},
 	{"nesting", nesting},
 	{"loops", loops},
 	{"pages", pages},
