@@ -3,6 +3,7 @@ package sync
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/rollcall-sync/rollcall/store"
@@ -366,5 +367,22 @@ func (u *unit) reopen(h *openHold, observation []byte) error {
 	for _, i := range h.index {
 		u.outcomes[i].HoldID, u.outcomes[i].Ref = h.row.ID, h.row.ID
 	}
+	if u.refused != nil && u.refused.PlanHash == h.row.PlanHash {
+		u.refused.Ref = h.row.ID
+	}
+	return nil
+}
+
+// refer gives a denied request its reference, by which people find it in the
+// reports (D-118).
+func (u *unit) refer() error {
+	if u.refused == nil || u.refused.Verdict != workspace.Deny || u.refused.Ref != "" {
+		return nil
+	}
+	ref, err := u.tx.NextRef()
+	if err != nil {
+		return err
+	}
+	u.refused.Ref = fmt.Sprintf("D-%d", ref)
 	return nil
 }

@@ -400,7 +400,7 @@ func (r *SyncRun) addUp(u SyncRun) {
 	source, started, kinds := r.SourceReport, r.StartedAt, r.ByKind
 	counts, joiners, movers, leavers, privileged := r.Counts, r.Joiners, r.Movers, r.LeaversN, r.Privileged
 	lines, notices, limits, changes, first := r.Leavers, r.Notices, r.Brake, r.Changes, r.Audit.FirstLeaf
-	fault, state, billing := r.Error, r.State, r.Billing
+	fault, state, billing, unowned := r.Error, r.State, r.Billing, r.Unowned
 	had := r.RunID != ""
 	*r = u
 	r.SourceReport = source
@@ -423,6 +423,7 @@ func (r *SyncRun) addUp(u SyncRun) {
 	r.Privileged = append(privileged, u.Privileged...)
 	r.Leavers = append(lines, u.Leavers...)
 	r.Notices = append(notices, u.Notices...)
+	r.Unowned = append(unowned, u.Unowned...)
 	r.Notices = r.Notices[:min(len(r.Notices), 200)]
 	r.Brake.Limits = append(limits.Limits, u.Brake.Limits...)
 	r.Brake.Tripped = limits.Tripped || u.Brake.Tripped

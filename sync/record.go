@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/rollcall-sync/rollcall/audit"
@@ -350,7 +351,7 @@ func (u *unit) report(all []recorded, leaf int64, head audit.Head) (SyncRun, err
 		Privileged: []string{}, Brake: u.brakeReport(), Leavers: []LeaverReport{}, Notices: append([]string{}, u.notices...),
 		Audit:          AuditReport{FirstLeaf: &leaf, LastLeaf: &leaf, Size: head.Size, Root: head.Root},
 		FindingsOpened: []string{}, FindingsClosed: []string{},
-		SourceReport: SourceReport{IncompleteWhy: []string{}, Requests: 1, Entries: len(u.b.Identities) + len(u.b.Groups), Seen: len(u.b.Identities)},
+		SourceReport: u.source(), Unowned: u.unowned(),
 	}
 	if u.approver != nil {
 		run.Actor = u.actorReport(*u.approver)
@@ -395,6 +396,44 @@ func (u *unit) report(all []recorded, leaf int64, head audit.Head) (SyncRun, err
 	billing, err := u.billing()
 	run.Billing = billing
 	return run, err
+}
+
+// source counts what a request stated.
+func (u *unit) source() SourceReport {
+	r := SourceReport{IncompleteWhy: []string{}, Requests: 1, Entries: len(u.b.Identities) + len(u.b.Groups), Seen: len(u.b.Identities), Complete: true}
+	for i := range u.b.Identities {
+		if u.b.Identities[i].Expect == 0 && u.b.Identities[i].Op == OpUpsert {
+			r.New++
+		} else {
+			r.Matched++
+			r.Changed++
+		}
+	}
+	return r
+}
+
+// unowned lists the numbers that the unit left with nobody responsible but
+// the primary Owner: no owner, no group, no pool (I2, F09).
+func (u *unit) unowned() []string {
+	out := []string{}
+	for _, id := range sortedKeys(u.view.Numbers) {
+		n := u.view.Numbers[id]
+		grouped := slices.ContainsFunc(n.Assignments, func(a workspace.Assignment) bool { return a.Kind == workspace.ToGroup })
+		if len(n.Owners) == 0 && n.Pool == "" && !grouped && u.touchedNumber(id) {
+			out = append(out, n.E164)
+		}
+	}
+	return out
+}
+
+// touchedNumber reports whether a change that was applied is about a number.
+func (u *unit) touchedNumber(id string) bool {
+	for i := range u.plan {
+		if u.plan[i].Subject.ID == id && u.plan[i].Subject.Type == "number" && u.outcomes[i].Outcome == "applied" {
+			return true
+		}
+	}
+	return false
 }
 
 // brakeReport tells which limits were looked at and which were passed.

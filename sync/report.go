@@ -33,27 +33,30 @@ type SyncRun struct {
 	DurationMS   int64            `json:"duration_ms"`
 	Error        *ErrorReport     `json:"error"`
 	SourceReport
-	Build          string            `json:"build"`
-	ConfigHash     string            `json:"config_hash"`
-	MappingHash    string            `json:"mapping_hash"`
-	PolicyHash     string            `json:"policy_hash"`
-	MatrixHash     string            `json:"matrix_hash"`
-	PlanHash       *string           `json:"plan_hash"`
-	Counts         Counts            `json:"counts"`
-	ByKind         map[string]Counts `json:"by_kind"`
-	Joiners        int               `json:"joiners"`
-	Movers         int               `json:"movers"`
-	LeaversN       int               `json:"leavers_n"`
-	Privileged     []string          `json:"privileged"`
-	Brake          BrakeReport       `json:"brake"`
-	Billing        BillingReport     `json:"billing"`
-	Leavers        []LeaverReport    `json:"leavers"`
-	Refusal        *RefusalReport    `json:"refusal"`
-	Notices        []string          `json:"notices"`
-	Audit          AuditReport       `json:"audit"`
-	FindingsOpened []string          `json:"findings_opened"`
-	FindingsClosed []string          `json:"findings_closed"`
-	Changes        []ChangeReport    `json:"changes,omitempty"`
+	Build       string            `json:"build"`
+	ConfigHash  string            `json:"config_hash"`
+	MappingHash string            `json:"mapping_hash"`
+	PolicyHash  string            `json:"policy_hash"`
+	MatrixHash  string            `json:"matrix_hash"`
+	PlanHash    *string           `json:"plan_hash"`
+	Counts      Counts            `json:"counts"`
+	ByKind      map[string]Counts `json:"by_kind"`
+	Joiners     int               `json:"joiners"`
+	Movers      int               `json:"movers"`
+	LeaversN    int               `json:"leavers_n"`
+	Privileged  []string          `json:"privileged"`
+	Brake       BrakeReport       `json:"brake"`
+	Billing     BillingReport     `json:"billing"`
+	Leavers     []LeaverReport    `json:"leavers"`
+	// Unowned are numbers left without owner, group or pool: the primary Owner
+	// answers for them (I2, F09).
+	Unowned        []string       `json:"numbers_without_owner"`
+	Refusal        *RefusalReport `json:"refusal"`
+	Notices        []string       `json:"notices"`
+	Audit          AuditReport    `json:"audit"`
+	FindingsOpened []string       `json:"findings_opened"`
+	FindingsClosed []string       `json:"findings_closed"`
+	Changes        []ChangeReport `json:"changes,omitempty"`
 }
 
 // ActorReport is who acted, with the effective authority.

@@ -360,6 +360,9 @@ func (u *unit) observeAndCommit() (Result, error) {
 		if err := u.applyRefused(); err != nil {
 			return Result{}, err
 		}
+		if err := u.refer(); err != nil {
+			return Result{}, err
+		}
 	case err != nil:
 		return Result{}, err
 	}

@@ -154,13 +154,19 @@ func (f *forest) changes(t *testing.T, mode string) {
 			v, known := i.Attributes["title"]
 			return known && len(v) == 0
 		})
-	step("LM6 disabled", func() { f.modify(dn, func(m *goldap.ModifyRequest) { m.Replace("userAccountControl", []string{"514"}) }) },
+	step("LM6 disabled", func() {
+		f.modify(dn, func(m *goldap.ModifyRequest) { m.Replace("userAccountControl", []string{"514"}) })
+	},
 		func(i workspace.Identity, _ sync.Gone) bool {
 			return !i.Active && i.Reason == "disabled" && i.Attributes["active"] != nil
 		})
-	step("enabled again", func() { f.modify(dn, func(m *goldap.ModifyRequest) { m.Replace("userAccountControl", []string{"512"}) }) },
+	step("enabled again", func() {
+		f.modify(dn, func(m *goldap.ModifyRequest) { m.Replace("userAccountControl", []string{"512"}) })
+	},
 		func(i workspace.Identity, _ sync.Gone) bool { return i.Active })
-	step("LM7 expires", func() { f.modify(dn, func(m *goldap.ModifyRequest) { m.Replace("accountExpires", []string{"130000000000000000"}) }) },
+	step("LM7 expires", func() {
+		f.modify(dn, func(m *goldap.ModifyRequest) { m.Replace("accountExpires", []string{"130000000000000000"}) })
+	},
 		func(i workspace.Identity, _ sync.Gone) bool {
 			v, _ := i.Attributes.First("accountExpires")
 			return v == "2012-12-14T23:06:40Z"
