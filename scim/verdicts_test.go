@@ -195,3 +195,44 @@ func (p *provider) approve(hash string) {
 		p.t.Fatal(err)
 	}
 }
+
+// TestLinkIsKept: a link that an approval made between the reading and the
+// writing of a request stays, although links move no version.
+func TestLinkIsKept(t *testing.T) {
+	p := newProvider(t, providerOptions{})
+	ann := p.request("okta", "POST", "/Users", userBody("ann@acme.com")).is(http.StatusCreated).text("id")
+	var before workspace.Identity
+	read := func(into *workspace.Identity) {
+		t.Helper()
+		err := p.store.In("acme").View(t.Context(), func(r *store.Reader) (err error) {
+			*into, err = r.Identity(ann)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	read(&before)
+	doc, err := ParseDocument(before.Document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc["title"] = "Clerk"
+	stale := before
+	stale.Member = "" // As it was read before the link.
+	l, err := p.handler.link(t.Context(), linkKey{"acme", "okta"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.engine.Apply(t.Context(), sync.Batch{
+		Workspace: "acme", Connection: "okta", Kind: sync.RunSCIM, Channel: workspace.ChannelSCIM,
+		Identities: []sync.IdentityObservation{{Row: l.userRow(stale, doc), Expect: stale.Version}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var after workspace.Identity
+	if read(&after); after.Member == "" || after.Member != before.Member {
+		t.Errorf("the link has become %q, it was %q", after.Member, before.Member)
+	}
+}

@@ -105,6 +105,15 @@ func (u *unit) observeIdentity(o *IdentityObservation, who *touched) error {
 			return err
 		}
 	default:
+		// An approval links without a new version: the link is the store's, not
+		// the reader's.
+		now, err := u.tx.Identity(row.ID)
+		switch {
+		case err == nil:
+			row.Member = now.Member
+		case !errors.Is(err, workspace.ErrNotFound):
+			return err
+		}
 		row.Version = o.Expect + 1
 		if err := u.tx.UpdateIdentity(*row); err != nil {
 			return err
