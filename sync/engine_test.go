@@ -232,3 +232,94 @@ func TestNewAddress(t *testing.T) {
 	}
 	w.sound()
 }
+
+// TestReturnEndsTheInterim: who answered a leaver's number for their sake
+// loses access and ownership again, and the leaver has the old number, no
+// second one (GR3).
+func TestReturnEndsTheInterim(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		w.numbers("+4722000001", "+4722000002")
+		cy := &user{name: "cy"}
+		w.push(cy)
+		bob := &user{name: "bob", attrs: map[string]string{"office": "Oslo", "manager": "cy@acme.com"}}
+		w.push(bob)
+		w.mustEdit("ann@acme.com", Edit{Kind: EditOwn, Member: "bob@acme.com", Number: "+4722000001"})
+		bob.off = true
+		w.push(bob)
+		w.want("cy@acme.com", "member active +4722000001:shared+owner")
+		w.clock = w.clock.Add(time.Hour)
+		bob.off = false
+		res := w.push(bob)
+		w.want("bob@acme.com", "member active +4722000001:exclusive+owner")
+		w.want("cy@acme.com", "member active")
+		if t.Failed() {
+			t.Log(told(res))
+		}
+		w.push(bob)
+		w.want("bob@acme.com", "member active +4722000001:exclusive+owner")
+		w.sound()
+	})
+}
+
+// TestReturnWithAnAttributeUnsaid: a row that is unsure keeps what it gave,
+// over a leaving too (MC1, GR3).
+func TestReturnWithAnAttributeUnsaid(t *testing.T) {
+	w := lite(t)
+	w.groups("Sales")
+	bob := &user{name: "bob", attrs: map[string]string{"department": "Sales"}}
+	w.push(bob)
+	bob.off = true
+	w.push(bob)
+	w.want("bob@acme.com", "member deactivated")
+	w.clock = w.clock.Add(time.Hour)
+	bob.off, bob.attrs = false, nil
+	w.push(bob)
+	w.want("bob@acme.com", "member active Sales")
+	bob.attrs = map[string]string{"department": ""}
+	w.push(bob)
+	w.want("bob@acme.com", "member active")
+	w.sound()
+}
+
+// TestHandover walks the chain of domain section 10: the first link that fits.
+func TestHandover(t *testing.T) {
+	const line = "+4722000001"
+	give := func(member string, access workspace.Access) Edit {
+		return Edit{Kind: EditAssign, Member: member, Number: line, Access: access}
+	}
+	own := func(member string) Edit { return Edit{Kind: EditOwn, Member: member, Number: line} }
+	for _, tt := range []struct {
+		name  string
+		setup []Edit
+		leave Edit
+		want  map[string]string
+	}{
+		{"named", []Edit{give("bob@acme.com", workspace.AccessExclusive), own("bob@acme.com")},
+			Edit{Kind: EditRemove, Handover: "cy@acme.com"}, map[string]string{"cy@acme.com": "member active " + line + ":exclusive+owner"}},
+		{"co-owner", []Edit{give("bob@acme.com", workspace.AccessExclusive), own("bob@acme.com"), own("dan@acme.com")},
+			Edit{Kind: EditDeactivate}, map[string]string{"dan@acme.com": "owner active " + line + ":shared+owner"}},
+		{"shared, ring closes", []Edit{give("bob@acme.com", workspace.AccessShared), give("cy@acme.com", workspace.AccessShared), own("bob@acme.com")},
+			Edit{Kind: EditDeactivate}, map[string]string{"cy@acme.com": "member active " + line + ":shared+owner"}},
+		{"view-only is dropped", []Edit{give("bob@acme.com", workspace.AccessViewOnly), own("cy@acme.com")},
+			Edit{Kind: EditDeactivate}, map[string]string{"cy@acme.com": "member active " + line + ":+owner"}},
+		{"primary Owner", []Edit{give("bob@acme.com", workspace.AccessExclusive)},
+			Edit{Kind: EditDeactivate}, map[string]string{"ann@acme.com": "owner active " + line + ":shared+owner"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := lite(t)
+			w.mustEdit("ann@acme.com", Edit{Kind: EditImport, Import: &NumberImport{E164: line, Name: "desk"}})
+			w.push(&user{name: "bob"})
+			w.push(&user{name: "cy"})
+			w.mustEdit("ann@acme.com", tt.setup...)
+			tt.leave.Member = "bob@acme.com"
+			w.mustEdit("ann@acme.com", tt.leave)
+			for who, want := range tt.want {
+				w.want(who, want)
+			}
+			if got := w.show("bob@acme.com"); strings.Contains(got, line) {
+				t.Errorf("the leaver kept the number: %s", got)
+			}
+			w.sound()
+		})
+	}
+}

@@ -199,7 +199,7 @@ func (u *unit) planGroups(p *person, exempt map[[3]string]bool) error {
 			continue
 		}
 		put := u.supportBy(p, mapping.GrantGroup, g.ID, "", cause)
-		if joining[g.ID] {
+		if joining[g.ID] || u.planned(workspace.GroupJoin, g.ID, p.member.ID) {
 			u.thenAlso(workspace.GroupJoin, g.ID, p.member.ID, put)
 			continue
 		}
@@ -213,6 +213,11 @@ func (u *unit) planGroups(p *person, exempt map[[3]string]bool) error {
 		u.planLeave(p, g, wanted)
 	}
 	return nil
+}
+
+// planned reports whether the plan has a change of this kind already.
+func (u *unit) planned(kind workspace.ChangeKind, object, member string) bool {
+	return slices.ContainsFunc(u.plan, func(x planned) bool { return x.Kind == kind && x.Subject.ID == object && x.Member == member })
 }
 
 // thenAlso lets another row support what a change of this plan gives.
@@ -445,6 +450,10 @@ func (u *unit) planGrant(p *person, g *numberGrant) error {
 			return nil
 		}
 		u.thenAlso(workspace.NumberAccess, g.number.ID, p.member.ID, func(tx *store.Tx) error { return inOrder(tx, then) })
+		return nil
+	}
+	if u.planned(workspace.NumberAssign, g.number.ID, p.member.ID) {
+		u.thenAlso(workspace.NumberAssign, g.number.ID, p.member.ID, func(tx *store.Tx) error { return inOrder(tx, then) })
 		return nil
 	}
 	w := g.rows[0]

@@ -22,8 +22,10 @@ type person struct {
 	numbers  []*workspace.Number
 	groups   []workspace.Group
 	want     mapping.Want
-	// linked is the member whom the trigger shall be linked with.
-	linked *workspace.Member
+	// snap is what a leaver who returns had, and back which numbers of it can
+	// come back.
+	snap *snapshot
+	back []workspace.Assignment
 }
 
 // planIdentity plans the person behind an identity, once per unit.
@@ -125,6 +127,11 @@ func (u *unit) evaluate(p *person) error {
 	}
 	if p.member != nil {
 		mp.Member, mp.Have = p.member.ID, have(p)
+		for i := range mp.Have.Numbers {
+			if n := u.view.Numbers[mp.Have.Numbers[i].Number]; n != nil {
+				mp.Have.Numbers[i].E164 = n.E164
+			}
+		}
 	}
 	domains, err := u.claimed()
 	if err != nil {
@@ -135,6 +142,9 @@ func (u *unit) evaluate(p *person) error {
 		ViewBesideExclusive: u.s.policy.Numbers.ViewBesideExclusive,
 	}
 	p.want, err = u.s.rules.Want(mp, facts, u.now)
+	for i := range p.want.Roles {
+		p.want.Roles[i].Row = orElse(p.want.Roles[i].Row, "default")
+	}
 	for _, n := range p.want.Notices {
 		u.notices = append(u.notices, n.Row+": "+n.Text)
 	}
@@ -151,7 +161,14 @@ func have(p *person) mapping.Have {
 			}
 		}
 	}
-	for _, s := range p.supports {
+	supports := p.supports
+	for _, a := range p.back {
+		h.Numbers = append(h.Numbers, mapping.HeldNumber{Number: a.Number, Access: a.Access})
+	}
+	if p.snap != nil {
+		supports = append(slices.Clone(supports), p.snap.Supports...)
+	}
+	for _, s := range supports {
 		h.Supports = append(h.Supports, mapping.Support{Kind: mapping.GrantKind(s.Kind), Object: s.Object, Value: s.Value, By: s.By})
 	}
 	return h

@@ -54,7 +54,6 @@ func (u *unit) planReturn(p *person) error {
 		u.support(p, mapping.GrantMember, "", bySource, "", u.conn.ID))
 	returned := after
 	p.member = &returned
-	u.view.Members[m.ID] = m
 	if snap != nil && !m.TailHeld { // with the tail held, everything is still there (BU3)
 		if err := u.planRestore(p, snap, c); err != nil {
 			return err
@@ -84,21 +83,23 @@ func (u *unit) snapshot(m *workspace.Member) (*snapshot, error) {
 }
 
 // planRestore gives back what is still free: what changed meanwhile beats the
-// snapshot (GR4). What rows gave is for the rows to give again; here come the
-// numbers, which must be the same ones, and what people had given by hand.
+// snapshot (GR4). The rows are asked again as if the person had everything
+// back: what a row wants, or is unsure of now, returns with it, and so does
+// what people had given by hand.
 func (u *unit) planRestore(p *person, s *snapshot, c workspace.Cause) error {
-	manual := func(kind mapping.GrantKind, object string) (store.SupportRow, bool) {
-		i := slices.IndexFunc(s.Supports, func(r store.SupportRow) bool {
-			return r.Kind == string(kind) && r.Object == object && !strings.HasPrefix(r.By, "rule ") && !strings.HasPrefix(r.By, byHandover)
-		})
-		if i < 0 {
-			return store.SupportRow{}, false
+	back, err := u.restorable(p, s)
+	if err != nil {
+		return err
+	}
+	p.snap, p.back = s, back
+	if len(p.live) > 0 {
+		if err := u.evaluate(p); err != nil {
+			return err
 		}
-		return s.Supports[i], true
 	}
 	for _, id := range s.Groups {
-		row, ok := manual(mapping.GrantGroup, id)
-		if !ok {
+		rows := p.returning(mapping.GrantGroup, id)
+		if len(rows) == 0 {
 			continue
 		}
 		g, err := u.group(id)
@@ -109,45 +110,89 @@ func (u *unit) planRestore(p *person, s *snapshot, c workspace.Cause) error {
 			return err
 		}
 		u.addFor(p, workspace.Change{Kind: workspace.GroupJoin, Subject: groupRef(*g), Member: p.member.ID,
-			After: workspace.GroupMembership{Group: id, Member: p.member.ID, Since: u.now}, Cause: c}, putRow(row))
+			After: workspace.GroupMembership{Group: id, Member: p.member.ID, Since: u.now}, Cause: c}, putRows(rows)...)
 	}
-	for _, a := range s.Assignments {
-		row, manually := manual(mapping.GrantNumber, a.Number)
-		if err := u.planRestoreNumber(p, s, a, c, row, manually); err != nil {
+	for _, a := range back {
+		if err := u.planRestoreNumber(p, a, c); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// restorable lists what of the leaver's numbers can come back: what nobody
+// but an interim holder has taken.
+func (u *unit) restorable(p *person, s *snapshot) ([]workspace.Assignment, error) {
+	var back []workspace.Assignment
+	for _, a := range s.Assignments {
+		read, err := u.tx.Number(a.Number)
+		if errors.Is(err, workspace.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		n := u.keep(read)
+		_, free, err := u.interim(p, n)
+		if err != nil {
+			return nil, err
+		}
+		if a.Access == workspace.AccessExclusive && !free {
+			u.notices = append(u.notices, fmt.Sprintf("%s: %s was given away meanwhile", p.label(), n.E164))
+			continue
+		}
+		back = append(back, a)
+	}
+	return back, nil
+}
+
+// returning lists the supporters with which a grant of the snapshot comes
+// back: people's, and rows that want it or are unsure of it now.
+func (p *person) returning(kind mapping.GrantKind, object string) []store.SupportRow {
+	var out []store.SupportRow
+	for _, r := range p.snap.Supports {
+		if r.Kind != string(kind) || r.Object != object || strings.HasPrefix(r.By, byHandover) {
+			continue
+		}
+		row, isRule := strings.CutPrefix(r.By, "rule ")
+		wanted := kind == mapping.GrantNumber && slices.ContainsFunc(p.want.Numbers, func(w mapping.WantNumber) bool {
+			return w.Row == row && w.Number == object && w.Denied == "" && !w.Ask
+		})
+		if !isRule || wanted || p.want.UnknownRows[row] {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
 func putRow(row store.SupportRow) effect {
 	return func(tx *store.Tx) error { return tx.PutSupport(row) }
 }
 
-// planRestoreNumber gives one number back: an interim holder's access ends,
-// the reservation is used up. A number that was finally given away stays.
-func (u *unit) planRestoreNumber(p *person, s *snapshot, a workspace.Assignment, c workspace.Cause, manual store.SupportRow, manually bool) error {
-	read, err := u.tx.Number(a.Number)
-	if errors.Is(err, workspace.ErrNotFound) {
+func putRows(rows []store.SupportRow) []effect {
+	var out []effect
+	for _, r := range rows {
+		out = append(out, putRow(r))
+	}
+	return out
+}
+
+// planRestoreNumber gives one number back: interim access and ownership end,
+// the reservation is used up.
+func (u *unit) planRestoreNumber(p *person, a workspace.Assignment, c workspace.Cause) error {
+	rows := p.returning(mapping.GrantNumber, a.Number)
+	if len(rows) == 0 {
 		return nil
 	}
+	n := u.view.Numbers[a.Number]
+	interim, _, err := u.interim(p, n)
 	if err != nil {
 		return err
 	}
-	n := u.keep(read)
-	interim, free, err := u.interim(p, n)
-	if err != nil {
-		return err
-	}
-	if a.Access == workspace.AccessExclusive && !free {
-		u.notices = append(u.notices, fmt.Sprintf("%s: %s was given away meanwhile", p.label(), n.E164))
-		return nil
-	}
+	by := byHandover + p.member.ID
 	for _, x := range interim {
 		u.addFor(p, workspace.Change{Kind: workspace.NumberUnassign, Subject: numberRef(n), Member: x.To, Before: x, Cause: c},
-			func(tx *store.Tx) error {
-				return tx.DeleteSupport(x.To, string(mapping.GrantNumber), n.ID, byHandover+p.member.ID)
-			})
+			func(tx *store.Tx) error { return tx.DeleteSupport(x.To, string(mapping.GrantNumber), n.ID, by) })
 	}
 	for _, r := range n.Reservations {
 		if r.Kind == workspace.ToMember && r.For == p.member.ID {
@@ -156,30 +201,41 @@ func (u *unit) planRestoreNumber(p *person, s *snapshot, a workspace.Assignment,
 	}
 	back := a
 	back.Since = u.now
-	var then []effect
-	for _, row := range s.Supports {
-		if row.Kind == string(mapping.GrantNumber) && row.Object == n.ID && (manually && row.By == manual.By || strings.HasPrefix(row.By, "rule ")) {
-			then = append(then, putRow(row))
-		}
-	}
-	u.addFor(p, workspace.Change{Kind: workspace.NumberAssign, Subject: numberRef(n), Member: p.member.ID, After: back, Cause: c}, then...)
-	if slices.Contains(s.Owned, n.ID) {
-		u.addFor(p, workspace.Change{Kind: workspace.NumberOwner, Subject: numberRef(n), Member: p.member.ID,
-			After: workspace.Ownership{Number: n.ID, Member: p.member.ID}, Cause: c})
-	}
-	p.numbers = append(p.numbers, n)
-	p.supports = append(p.supports, supportsOf(s, n.ID)...)
-	return nil
+	u.addFor(p, workspace.Change{Kind: workspace.NumberAssign, Subject: numberRef(n), Member: p.member.ID, After: back, Cause: c}, putRows(rows)...)
+	return u.planRestoreOwner(p, n, c)
 }
 
-func supportsOf(s *snapshot, number string) []store.SupportRow {
-	var out []store.SupportRow
-	for _, row := range s.Supports {
-		if row.Kind == string(mapping.GrantNumber) && row.Object == number {
-			out = append(out, row)
-		}
+// planRestoreOwner gives ownership back, and takes it from whoever had it for
+// the leaver's sake.
+func (u *unit) planRestoreOwner(p *person, n *workspace.Number, c workspace.Cause) error {
+	if !slices.Contains(p.snap.Owned, n.ID) {
+		return nil
 	}
-	return out
+	by := byHandover + p.member.ID
+	u.addFor(p, workspace.Change{Kind: workspace.NumberOwner, Subject: numberRef(n), Member: p.member.ID,
+		After: workspace.Ownership{Number: n.ID, Member: p.member.ID}, Cause: c}, putRows(p.returning(mapping.GrantOwner, n.ID))...)
+	for _, id := range n.Owners {
+		supports, err := u.tx.Supports(id)
+		if err != nil {
+			return err
+		}
+		mine, others := false, false
+		for _, s := range supports {
+			if s.Kind == string(mapping.GrantOwner) && s.Object == n.ID {
+				mine, others = mine || s.By == by, others || s.By != by
+			}
+		}
+		if !mine || others {
+			continue
+		}
+		if _, err := u.member(id); err != nil {
+			return err
+		}
+		u.addFor(p, workspace.Change{Kind: workspace.NumberOwner, Subject: numberRef(n), Member: id,
+			Before: workspace.Ownership{Number: n.ID, Member: id}, Cause: c},
+			func(tx *store.Tx) error { return tx.DeleteSupport(id, string(mapping.GrantOwner), n.ID, by) })
+	}
+	return nil
 }
 
 // interim lists who holds a number for the leaver's sake only, and tells
