@@ -19,6 +19,7 @@ type ChangeKind string
 //	invitation.*    Invitation -> Invitation (send: nil -> Invitation)
 //	domain.*        DomainClaim -> DomainClaim (claim: nil -> DomainClaim)
 //	owner.transfer  Member (present primary) -> Member (next primary)
+//	token.*         nothing: a token is known by its id alone
 const (
 	MemberCreate     ChangeKind = "member.create"
 	MemberUpdate     ChangeKind = "member.update" // name, e-mail, access end, reason
@@ -52,6 +53,8 @@ const (
 	DomainVerify     ChangeKind = "domain.verify"
 	DomainLapse      ChangeKind = "domain.lapse"
 	OwnerTransfer    ChangeKind = "owner.transfer"
+	TokenCreate      ChangeKind = "token.create"
+	TokenRevoke      ChangeKind = "token.revoke"
 )
 
 // Ref names a thing in a change, with the label people know it by.

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/rollcall-sync/rollcall/configs"
 	"github.com/rollcall-sync/rollcall/scim"
 	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/sync"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -20,10 +20,6 @@ type tokenCmd struct {
 	List   tokenListCmd   `cmd:"" help:"List tokens, without their secrets."`
 	Revoke tokenRevokeCmd `cmd:"" help:"End a token; it is refused from the next request on."`
 }
-
-// liveTokens is how many tokens of a connection may be good at once: the one
-// in use and its successor (scim section 11).
-const liveTokens = 2
 
 type tokenCreateCmd struct {
 	workspaceFlag
@@ -126,35 +122,20 @@ func (c *tokenCreateCmd) keep(ctx context.Context, config *configs.Config, w *co
 	}
 	s := &session{config: config, workspace: w, store: opened, handle: opened.In(w.ID)}
 	defer s.close(&err)
-	if _, err := s.engine(ctx); err != nil {
+	e, err := s.engine(ctx)
+	if err != nil {
 		return err
 	}
 	now := time.Now()
-	row := store.TokenRow{
+	err = e.IssueToken(ctx, store.TokenRow{
 		Workspace: w.ID, ID: token.ID, Connection: c.Connection, Hash: token.Hash(), Scopes: []string{"read", "users", "groups"},
 		Networks: networks, CreatedAt: workspace.At(now), ExpiresAt: workspace.At(now.Add(lifetime)),
-	}
-	return s.handle.Update(ctx, store.UnitOptions{}, func(tx *store.Tx) error {
-		// Reading the connection locks it: two creations cannot both be the second.
-		if _, err := tx.Connection(c.Connection); err != nil {
-			return fmt.Errorf("connection %s: %w", c.Connection, err)
-		}
-		tokens, err := tx.Tokens(c.Connection)
-		if err != nil {
-			return err
-		}
-		var live []string
-		for _, t := range tokens {
-			if tokenState(&t, workspace.At(now)) == "live" {
-				live = append(live, t.ID)
-			}
-		}
-		if len(live) >= liveTokens {
-			return fmt.Errorf("connection %s has %d live tokens already, %s\ndo: revoke the one that is not in use: rollcall token revoke %s",
-				c.Connection, len(live), strings.Join(live, " and "), live[0])
-		}
-		return tx.InsertToken(row)
 	})
+	var full *sync.TokensError
+	if errors.As(err, &full) {
+		return fmt.Errorf("%w, %s\ndo: revoke the one that is not in use: rollcall token revoke %s", err, strings.Join(full.Live, " and "), full.Live[0])
+	}
+	return err
 }
 
 // tokenState says whether a token is good: live, expired or revoked.
@@ -241,16 +222,14 @@ func (c *tokenRevokeCmd) Run(ctx context.Context, env *environment) (err error) 
 		return err
 	}
 	defer s.close(&err)
-	err = s.handle.Update(ctx, store.UnitOptions{Urgent: true}, func(tx *store.Tx) error {
-		tokens, err := tx.Tokens("")
-		if err != nil {
-			return err
-		}
-		if !slices.ContainsFunc(tokens, func(t store.TokenRow) bool { return t.ID == id }) {
-			return fmt.Errorf("no token %q in workspace %s\ndo: see rollcall token list", id, s.workspace.ID)
-		}
-		return tx.RevokeToken(id, workspace.At(time.Now()))
-	})
+	e, err := s.engine(ctx)
+	if err != nil {
+		return err
+	}
+	err = e.RevokeToken(ctx, s.workspace.ID, id)
+	if errors.Is(err, workspace.ErrNotFound) {
+		return fmt.Errorf("no token %q in workspace %s\ndo: see rollcall token list", id, s.workspace.ID)
+	}
 	if err != nil {
 		return err
 	}
