@@ -44,6 +44,7 @@ type provider struct {
 // providerOptions change what newProvider makes.
 type providerOptions struct {
 	mapping     string
+	url         string // of the store; "" is SQLite
 	options     func(*Options)
 	connections []sync.Connection
 	policy      *workspace.Policy
@@ -53,7 +54,10 @@ type providerOptions struct {
 // strict of one workspace.
 func newProvider(t testing.TB, opt providerOptions) *provider {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Options{URL: "sqlite:" + filepath.Join(t.TempDir(), "scim.db"), AutoMigrate: true})
+	if opt.url == "" {
+		opt.url = "sqlite:" + filepath.Join(t.TempDir(), "scim.db")
+	}
+	s, err := store.Open(t.Context(), store.Options{URL: opt.url, AutoMigrate: true, AllowNoFsync: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -224,12 +224,12 @@ func TestLinkIsKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = p.engine.Apply(t.Context(), sync.Batch{
+	res, err := p.engine.Apply(t.Context(), sync.Batch{
 		Workspace: "acme", Connection: "okta", Kind: sync.RunSCIM, Channel: workspace.ChannelSCIM,
 		Identities: []sync.IdentityObservation{{Row: l.userRow(stale, doc), Expect: stale.Version}},
 	})
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || res.Refusal != nil {
+		t.Fatalf("the write is refused: %+v, %v", res.Refusal, err)
 	}
 	var after workspace.Identity
 	if read(&after); after.Member == "" || after.Member != before.Member {
