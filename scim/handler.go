@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"runtime/debug"
 	"strings"
 	stdsync "sync"
 	"time"
@@ -150,7 +151,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(p)
 			}
-			x.fail(fmt.Errorf("panic: %v", p))
+			x.fail(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 		}
 		x.logged()
 	}()
