@@ -161,10 +161,10 @@ func TestThousandMembers(t *testing.T) {
 	for i := range 1000 {
 		values = append(values, fmt.Sprintf(`{"value":"0199f3a2-7c1e-7d60-9a53-%012d"}`, i))
 	}
-	start := time.Now()
+	before := cpuTime(t) // Others use the machine too.
 	p.request("okta", "PATCH", "/Groups/"+second, patchBody(`{"op":"add","path":"members","value":[`+strings.Join(values, ",")+`]}`)).is(http.StatusNoContent)
-	if took := time.Since(start); took > time.Second*raceFactor {
-		t.Errorf("1,000 members took %v", took)
+	if took := cpuTime(t) - before; took > time.Second*raceFactor {
+		t.Errorf("1,000 members took %v of CPU", took)
 	}
 	p.request("okta", "GET", "/Groups/"+second, "").is(http.StatusOK).has("0199f3a2-7c1e-7d60-9a53-000000000999", "members", 999, "value").has(nil, "members", 1000)
 	a := p.request("okta", "GET", "/Groups/"+group, "").is(http.StatusOK)
