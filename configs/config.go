@@ -88,10 +88,12 @@ type Workspace struct {
 // Connection is one identity provider's access to a workspace.
 type Connection struct {
 	ID      string         `yaml:"id"`
-	Kind    string         `yaml:"kind"` // scim
-	Profile string         `yaml:"profile"`
+	Kind    string         `yaml:"kind"`    // scim or ldap
+	Profile string         `yaml:"profile"` // of kind scim
 	ActsAs  workspace.Role `yaml:"acts_as"` // Admin if left out
 	Sponsor string         `yaml:"sponsor"` // address; "": the primary Owner
+
+	Directory `yaml:",inline"` // of kind ldap
 }
 
 // Leavers are the terms for people who leave; no key delays the cut (GR1).
@@ -150,7 +152,8 @@ func (b *Bytes) UnmarshalText(text []byte) error {
 // those of package scim, which a test of the command compares.
 var (
 	profiles     = []string{"entra", "okta", "onelogin", "jumpcloud", "ping", "rippling", "google", "strict"}
-	pulled       = []string{"ldap", "oidc", "graph", "keycloak"}
+	pulled       = []string{"oidc", "graph", "keycloak"}
+	kinds        = []string{"scim", "ldap"}
 	handoverWays = []string{"named", "co_owner", "shared", "manager", "group", "pool", "primary_owner"}
 	levels       = []string{"debug", "info", "warn", "error"}
 )
@@ -179,4 +182,7 @@ func (w *Workspace) setDefaults() {
 	w.Invitations = Invitations{Expire: 14 * day}
 }
 
-func (c *Connection) setDefaults() { c.ActsAs = workspace.RoleAdmin }
+func (c *Connection) setDefaults() {
+	c.ActsAs = workspace.RoleAdmin
+	c.Directory.setDefaults()
+}

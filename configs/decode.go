@@ -149,6 +149,15 @@ func (d *decoder) read(n ast.Node, path string, into reflect.Value) {
 	case *time.Duration:
 		d.duration(n, path, target)
 		return
+	case *map[string]string:
+		d.texts(n, path, target)
+		return
+	case yaml.InterfaceUnmarshaler:
+		err := target.UnmarshalYAML(func(v any) error { return yaml.NodeToValue(n, v, yaml.Strict()) })
+		if err != nil {
+			d.addf(n, path, "%v", err)
+		}
+		return
 	case encoding.TextUnmarshaler:
 		if text, ok := d.text(n, path); ok {
 			if err := target.UnmarshalText([]byte(text)); err != nil {
@@ -194,13 +203,7 @@ func (d *decoder) table(n ast.Node, path string, into reflect.Value) {
 		d.addf(n, path, "wants a table of keys, got %s", describe(n))
 		return
 	}
-	fields, names := map[string]int{}, []string{}
-	for i := range into.NumField() {
-		if name := into.Type().Field(i).Tag.Get("yaml"); name != "" && name != "-" {
-			fields[name] = i
-			names = append(names, name)
-		}
-	}
+	fields, names := fieldsOf(into.Type())
 	seen := map[string]bool{}
 	for _, entry := range m.Values {
 		key, ok := scalar(entry.Key)
@@ -218,8 +221,60 @@ func (d *decoder) table(n ast.Node, path string, into reflect.Value) {
 		default:
 			seen[key] = true
 			d.places[sub] = placeOf(entry.Key)
-			d.read(entry.Value, sub, into.Field(i))
+			d.read(entry.Value, sub, into.FieldByIndex(i))
 		}
+	}
+}
+
+// fieldsOf finds a struct's fields by their keys, and the keys in order; those
+// of an inlined struct count as its own.
+func fieldsOf(t reflect.Type) (fields map[string][]int, names []string) {
+	fields = map[string][]int{}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		switch name := f.Tag.Get("yaml"); name {
+		case "", "-":
+		case ",inline":
+			below, keys := fieldsOf(f.Type)
+			for _, sub := range keys {
+				fields[sub] = append([]int{i}, below[sub]...)
+			}
+			names = append(names, keys...)
+		default:
+			fields[name] = []int{i}
+			names = append(names, name)
+		}
+	}
+	return fields, names
+}
+
+// texts reads a mapping of plain text.
+func (d *decoder) texts(n ast.Node, path string, into *map[string]string) {
+	m, ok := n.(*ast.MappingNode)
+	if !ok {
+		d.addf(n, path, "wants a table of keys, got %s", describe(n))
+		return
+	}
+	*into = map[string]string{}
+	for _, entry := range m.Values {
+		key, ok := scalar(entry.Key)
+		if !ok {
+			d.addf(entry.Key, path, "a key must be plain text, got %s", describe(entry.Key))
+			continue
+		}
+		sub := join(path, key)
+		if _, twice := (*into)[key]; twice {
+			d.addf(entry.Key, sub, "the key stands twice: remove one")
+			continue
+		}
+		d.places[sub] = placeOf(entry.Key)
+		text := ""
+		if _, null := entry.Value.(*ast.NullNode); !null {
+			if text, ok = d.text(entry.Value, sub); !ok {
+				continue
+			}
+		}
+		(*into)[key] = text
 	}
 }
 

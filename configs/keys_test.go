@@ -19,7 +19,11 @@ func keys() []string {
 		}
 		seen[t] = true
 		for i := range t.NumField() {
-			if name := t.Field(i).Tag.Get("yaml"); name != "" && name != "-" {
+			switch name := t.Field(i).Tag.Get("yaml"); name {
+			case "", "-":
+			case ",inline":
+				walk(t.Field(i).Type)
+			default:
 				names = append(names, name)
 				walk(t.Field(i).Type)
 			}

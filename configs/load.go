@@ -40,6 +40,11 @@ func Parse(text []byte, file string) (*Config, error) {
 		return nil, joined(d.problems)
 	}
 	d.read(root, "", reflect.ValueOf(c).Elem())
+	for i := range c.Workspaces {
+		for k := range c.Workspaces[i].Connections {
+			d.foreign(fmt.Sprintf("workspaces[%d].connections[%d]", i, k), &c.Workspaces[i].Connections[k])
+		}
+	}
 	unread := d.problems
 	for _, p := range c.Validate() {
 		if slices.ContainsFunc(unread, func(u *Problem) bool { return within(p.Path, u.Path) || within(u.Path, p.Path) }) {
@@ -89,6 +94,9 @@ func (c *Config) under(dir string) {
 	c.DatabasePassword = c.DatabasePassword.Under(dir)
 	for i := range c.Workspaces {
 		c.Workspaces[i].Mapping = from(c.Workspaces[i].Mapping)
+		for k := range c.Workspaces[i].Connections {
+			c.Workspaces[i].Connections[k].Directory.under(from, dir)
+		}
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/rollcall-sync/rollcall/internal/secret"
+	"github.com/rollcall-sync/rollcall/sync"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -72,6 +74,74 @@ func TestExampleShowsDefaults(t *testing.T) {
 	}
 	if w.Leavers.Grace != c.Workspaces[0].Leavers.Grace || w.Invitations != c.Workspaces[0].Invitations {
 		t.Errorf("leavers or invitations differ from the defaults")
+	}
+}
+
+// exampleWithDirectory is the example with its commented ldap connection in
+// force; keys that exclude others stay comments.
+func exampleWithDirectory(t *testing.T) string {
+	t.Helper()
+	lines := strings.Split(Example, "\n")
+	on := false
+	for i, line := range lines {
+		rest, comment := strings.CutPrefix(line, "      # ")
+		if !comment {
+			on = false
+		}
+		if on = on || rest == "- id: corp"; on {
+			lines[i] = "      " + rest
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func TestExampleDirectoryLoads(t *testing.T) {
+	t.Parallel()
+	path := write(t, "rollcall.yaml", exampleWithDirectory(t), "mapping.yaml", ExampleMapping)
+	c, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := c.Warnings(); len(w) > 0 {
+		t.Errorf("the example warns: %v", w)
+	}
+	corp := c.Workspaces[0].Connections[2]
+	if corp.Kind != "ldap" || len(corp.URL) != 2 || corp.People.Filter != "(objectClass=inetOrgPerson)" || corp.Attributes["office"] == "" ||
+		corp.BindPassword.String() != "file:/run/secrets/ldap" || corp.MinExpected.N != 0 {
+		t.Errorf("connection %+v", corp)
+	}
+	// What the example calls a default is one.
+	var fresh Directory
+	fresh.setDefaults()
+	want := corp.Directory
+	want.URL, want.CA, want.BindDN, want.BindPassword = nil, "", "", fresh.BindPassword
+	want.People, want.Groups.Base, want.Groups.Filter, want.Attributes, want.Sentinel = fresh.People, "", "", nil, ""
+	want.Flavor, want.IDAttribute, want.Delta = "", "", ""
+	if diff := cmp.Diff(fresh, want, cmp.AllowUnexported(secret.Ref{})); diff != "" {
+		t.Errorf("directory differs from the defaults (-default +example):\n%s", diff)
+	}
+}
+
+func TestDirectoryKeys(t *testing.T) {
+	t.Parallel()
+	head := "listen: 127.0.0.1:0\ndatabase: sqlite:x.db\nworkspaces: [{id: a, owners: [ann@acme.com], connections: [{id: corp, kind: ldap, " +
+		"people: {base: 'ou=p,dc=a'}, "
+	c, err := Parse([]byte(head+"url: file:dump.ldif, disabled: {attr: employeeStatus, eq: closed}, min_expected: 40, "+
+		"brake: {removals: off, tails: 0, group: {percent: 10}}}]}]\n"), filepath.Join("etc", "c.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := c.Workspaces[0].Connections[0].Directory
+	if got := d.URL[0]; got != "file:"+filepath.Join("etc", "dump.ldif") {
+		t.Errorf("url %s", got)
+	}
+	if d.Disabled.Attr != "employeeStatus" || d.MinExpected.N != 40 {
+		t.Errorf("disabled %+v, min_expected %+v", d.Disabled, d.MinExpected)
+	}
+	usual := sync.DefaultBrake()
+	want := sync.Brake{Removals: sync.Limit{Off: true}, Tails: sync.Limit{}, AdminLosses: usual.AdminLosses, Group: sync.Limit{Percent: 10}}
+	if diff := cmp.Diff(want, d.Brake); diff != "" {
+		t.Errorf("brake (-want +got):\n%s", diff)
 	}
 }
 

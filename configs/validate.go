@@ -246,11 +246,13 @@ func (j *judge) mailAddress(path, text string) {
 func (j *judge) connection(path string, c *Connection) {
 	switch {
 	case c.Kind == "":
-		j.addf(path+".kind", "is missing: write kind: scim")
+		j.addf(path+".kind", "is missing: write kind: scim for a directory that pushes, kind: ldap for one that is read")
+	case c.Kind == "ldap":
+		j.directory(path, c)
 	case slices.Contains(pulled, c.Kind):
 		j.addf(path+".kind", "this version does not read directories of kind %s: let the directory push, with kind: scim", c.Kind)
 	case c.Kind != "scim":
-		j.addf(path+".kind", "unknown kind %q: write kind: scim", c.Kind)
+		j.addf(path+".kind", "unknown kind %q%s", c.Kind, remedyFor(c.Kind, kinds))
 	case c.Profile == "":
 		j.addf(path+".profile", "is missing: use %s", strings.Join(profiles, ", "))
 	case !slices.Contains(profiles, c.Profile):
@@ -314,6 +316,9 @@ func (c *Config) Warnings() []*Problem {
 		for k := range w.Connections {
 			if w.Connections[k].ActsAs == workspace.RoleOwner {
 				j.addf(fmt.Sprintf("%s.connections[%d].acts_as", path, k), "owner lets this connection end Owners who are neither last nor primary")
+			}
+			if w.Connections[k].AllowPlaintext {
+				j.addf(fmt.Sprintf("%s.connections[%d].allow_plaintext", path, k), "the bind password travels in the clear: use ldaps:// or start_tls: true (LM11)")
 			}
 		}
 	}

@@ -1,8 +1,10 @@
 package sync
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/workspace"
@@ -15,7 +17,28 @@ type Limit struct {
 	Min     int  `yaml:"min"`
 	Percent int  `yaml:"percent"`
 	Max     int  `yaml:"max"`
-	Off     bool `yaml:"off"`
+	Off     bool `yaml:"-"`
+}
+
+// UnmarshalYAML reads off, a number of people, or {min, percent, max}, of
+// which those left out keep what they were.
+func (l *Limit) UnmarshalYAML(unmarshal func(any) error) error {
+	var word string
+	if unmarshal(&word) == nil {
+		n, err := strconv.Atoi(word)
+		if word != "off" && (err != nil || n < 0) {
+			return fmt.Errorf("%q is no limit: write off, a number of people, or {min: 3, percent: 5, max: 100}", word)
+		}
+		*l = Limit{Min: n, Off: word == "off"}
+		return nil
+	}
+	type keys Limit
+	limit := keys(*l)
+	if err := unmarshal(&limit); err != nil {
+		return errors.New("is no limit: write off, a number of people, or {min: 3, percent: 5, max: 100}")
+	}
+	*l = Limit(limit)
+	return nil
 }
 
 // Of gives the limit for a base, and whether there is one.
@@ -32,20 +55,17 @@ func (l Limit) Of(base int) (limit int, on bool) {
 
 // Brake are a connection's limits (sources section 4).
 type Brake struct {
-	Removals    Limit  `yaml:"removals"`     // people ended by absence
-	Tails       Limit  `yaml:"tails"`        // people ended by an explicit no: their tails
-	AdminLosses Limit  `yaml:"admin_losses"` // Admins who would be lowered
-	Group       Limit  `yaml:"group"`        // people who leave one group of 8 or more
-	Numbers     Limit  `yaml:"numbers"`      // assignments changed
-	FirstRun    string `yaml:"first_run"`    // hold or adds
-	WhileHeld   string `yaml:"while_held"`   // adds or nothing
+	Removals    Limit `yaml:"removals"`     // people ended by absence
+	Tails       Limit `yaml:"tails"`        // people ended by an explicit no: their tails
+	AdminLosses Limit `yaml:"admin_losses"` // Admins who would be lowered
+	Group       Limit `yaml:"group"`        // people who leave one group of 8 or more
 }
 
 // DefaultBrake are the limits of sources section 4.
 func DefaultBrake() Brake {
 	return Brake{
 		Removals: Limit{Min: 3, Percent: 5, Max: 100}, Tails: Limit{Min: 3, Percent: 5, Max: 100}, AdminLosses: Limit{Min: 1},
-		Group: Limit{Percent: 25}, Numbers: Limit{Min: 5, Percent: 5}, FirstRun: "hold", WhileHeld: "adds",
+		Group: Limit{Percent: 25},
 	}
 }
 

@@ -249,9 +249,8 @@ func (p *poll) unmoved(ctx context.Context, group string, set []store.Edge) (boo
 
 // edges resolves references to members: by immutable id, or by DN within this
 // run and then in the store (LP9). What stands for nobody is dangling and
-// counted.
+// counted. Groups within groups count where the source says so.
 func (p *poll) edges(ctx context.Context, refs []MemberRef) ([]store.Edge, error) {
-	byID := map[string]string{}
 	var users, dns []string
 	for i := range refs {
 		if refs[i].ID == "" {
@@ -269,8 +268,7 @@ func (p *poll) edges(ctx context.Context, refs []MemberRef) ([]store.Edge, error
 		if err != nil {
 			return err
 		}
-		for external, e := range found {
-			byID[external] = e.Child
+		for _, e := range found {
 			out = append(out, e)
 		}
 		byDN, err := r.IDsByDN(p.pl.Connection, dns)
@@ -280,6 +278,9 @@ func (p *poll) edges(ctx context.Context, refs []MemberRef) ([]store.Edge, error
 		p.report.Ambiguous += len(dns) - len(byDN) + len(users) - len(found)
 		return err
 	})
+	if p.pl.Source.Describe().Caps&CapNestedGroups == 0 {
+		out = slices.DeleteFunc(out, func(e store.Edge) bool { return e.Kind == "group" })
+	}
 	slices.SortFunc(out, func(a, b store.Edge) int {
 		if a.Child < b.Child {
 			return -1

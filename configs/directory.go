@@ -1,0 +1,112 @@
+package configs
+
+import (
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/rollcall-sync/rollcall/sync"
+	"github.com/rollcall-sync/rollcall/sync/ldap"
+)
+
+// Directory are the keys of a connection of kind ldap: what the source reads,
+// and how often and how carefully the poller reads it. After Load its paths
+// are relative to the working directory and its defaults are filled in.
+type Directory struct {
+	ldap.Config `yaml:",inline"`
+
+	// Poll and Full are schedules: five fields of cron in UTC, or @every 1m.
+	// Full reads everything anew and finds what deltas have missed.
+	Poll string `yaml:"poll"`
+	Full string `yaml:"full"`
+	// Deadline bounds one run.
+	Deadline time.Duration `yaml:"deadline"`
+	Brake    sync.Brake    `yaml:"brake"`
+}
+
+// setDefaults fills what a directory's keys may leave out. The defaults that
+// depend on the kind of server are the source's own.
+func (c *Directory) setDefaults() {
+	c.Groups.Nested = true
+	c.Sweep = 15 * time.Minute
+	c.PageSize = 500
+	c.OutOfScope = "deactivate"
+	c.Timeouts = ldap.Timeouts{Dial: 3 * time.Second, Bind: 10 * time.Second, Idle: 10 * time.Second, Page: 30 * time.Second}
+	c.Poll, c.Full = "@every 1m", "17 3 * * *"
+	c.Deadline = 30 * time.Minute
+	c.Brake = sync.DefaultBrake()
+}
+
+// directory judges a connection of kind ldap.
+func (j *judge) directory(path string, c *Connection) {
+	for _, err := range c.Config.Validate() {
+		key, text, _ := strings.Cut(err.Error(), ": ")
+		j.addf(path+"."+key, "%s", text)
+	}
+	if c.People.Nested {
+		j.addf(path+".people.nested", "is about groups within groups: write it under groups")
+	}
+	for _, s := range []struct{ key, spec, example string }{{"poll", c.Poll, `"@every 1m"`}, {"full", c.Full, `"17 3 * * *"`}} {
+		if s.spec == "" {
+			j.addf(path+"."+s.key, "is empty: write a schedule such as %s", s.example)
+		} else if err := sync.CheckSchedule(s.spec); err != nil {
+			j.addf(path+"."+s.key, "%v", err)
+		}
+	}
+	if c.Deadline < time.Minute || c.Deadline > 24*time.Hour {
+		j.addf(path+".deadline", "is %s: write a time from 1m to 24h", c.Deadline)
+	}
+	if c.Sweep < time.Minute || c.Sweep > 24*time.Hour {
+		j.addf(path+".sweep", "is %s: a lost right is noticed by the sweep alone; write a time from 1m to 24h", c.Sweep)
+	}
+	for _, l := range []struct {
+		key   string
+		limit sync.Limit
+	}{{"removals", c.Brake.Removals}, {"tails", c.Brake.Tails}, {"admin_losses", c.Brake.AdminLosses}, {"group", c.Brake.Group}} {
+		if x := l.limit; x.Min < 0 || x.Max < 0 || x.Percent < 0 || x.Percent > 100 {
+			j.addf(path+".brake."+l.key, "is out of range: min and max from 0, percent from 0 to 100")
+		}
+	}
+}
+
+// under takes the directory's files from a folder.
+func (c *Directory) under(from func(string) string, dir string) {
+	file := func(text string) string {
+		if path, ok := strings.CutPrefix(text, "file:"); ok && path != "" {
+			return "file:" + from(path)
+		}
+		return text
+	}
+	for i := range c.URL {
+		c.URL[i] = file(c.URL[i])
+	}
+	c.CA, c.ClientCert = file(c.CA), file(c.ClientCert)
+	c.BindPassword, c.ClientKey = c.BindPassword.Under(dir), c.ClientKey.Under(dir)
+}
+
+// kindKeys are the keys that only one kind of connection obeys.
+var kindKeys = map[string][]string{
+	"scim": {"profile"},
+	"ldap": keysOf(reflect.TypeFor[Directory]()),
+}
+
+func keysOf(t reflect.Type) []string {
+	_, names := fieldsOf(t)
+	return names
+}
+
+// foreign refuses keys that another kind of connection obeys: without effect
+// they would only mislead.
+func (d *decoder) foreign(n string, c *Connection) {
+	for kind, names := range kindKeys {
+		if kind == c.Kind || kindKeys[c.Kind] == nil {
+			continue
+		}
+		for _, name := range names {
+			if at, written := d.places[n+"."+name]; written {
+				d.problems = append(d.problems, &Problem{File: d.file, Line: at.line, Column: at.column, Path: n + "." + name,
+					Text: "belongs to connections of kind " + kind + ", and this one is of kind " + c.Kind + ": remove it"})
+			}
+		}
+	}
+}
