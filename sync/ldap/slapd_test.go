@@ -184,3 +184,6 @@ func TestSuiteOnSlapd(t *testing.T) {
 		})
 	}
 }
+
+// ctx shortens the options' functions.
+type ctx = context.Context

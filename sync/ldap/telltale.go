@@ -2,15 +2,14 @@ package ldap
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"os"
 )
 
 // TellTale reads the one value that changes whenever anything does, on the
 // kept connection. The mark holds server and directory, so that another one
-// counts as changed. A server or account without such a value gets a mark
-// that equals no other.
+// counts as changed. "" is no mark: this server or account has no such value,
+// and nobody knows whether anything changed.
 func (s *Source) TellTale(ctx context.Context) (string, error) {
 	if err := s.enter(ctx); err != nil {
 		return "", err
@@ -32,7 +31,7 @@ func (s *Source) TellTale(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if mark == "" {
-		mark = rand.Text()
+		return "", nil
 	}
 	return mark + "@" + l.root.server + "/" + l.root.tenant, nil
 }
