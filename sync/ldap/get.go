@@ -39,10 +39,18 @@ func (s *Source) Get(ctx context.Context, id string) (workspace.Identity, error)
 		return workspace.Identity{}, err
 	case e == nil:
 		return workspace.Identity{}, r.absent(ctx, id)
-	case strings.EqualFold(e.GetEqualFoldAttributeValue("isDeleted"), "true"):
+	case dead(&r.plan, e):
 		return workspace.Identity{}, fmt.Errorf("%w: %s", sync.ErrDeleted, id)
 	}
 	return r.judge(ctx, e)
+}
+
+// dead tells a tombstone from a living entry.
+func dead(p *plan, e *goldap.Entry) bool {
+	if p.flavor == DS389 {
+		return strings.HasPrefix(strings.ToLower(e.DN), "nsuniqueid=")
+	}
+	return strings.EqualFold(e.GetEqualFoldAttributeValue("isDeleted"), "true")
 }
 
 // find reads an entry by id wherever it lies in the naming context.

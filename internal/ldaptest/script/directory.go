@@ -80,11 +80,13 @@ func (d *Directory) Find(r *Request) (found []Entry, exists bool) {
 	return found, exists
 }
 
-// pick gives the attributes asked for.
+// pick gives the attributes asked for, those with options included (RFC 4512
+// section 2.5.2).
 func (e Entry) pick(names []string) map[string][]string {
 	out := map[string][]string{}
 	for k, v := range e.Attrs {
-		if slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, k) }) {
+		plain, _, _ := strings.Cut(k, ";")
+		if slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, plain) }) {
 			out[k] = v
 		}
 	}
