@@ -137,3 +137,17 @@ func TestOktaConversation(t *testing.T) {
 		})
 	}
 }
+
+// TestOktaReadBackFreezesNothing: what Okta reads and puts back is no wish,
+// though a mapping row reads one; roles that it stated itself show what is in
+// force.
+func TestOktaReadBackFreezesNothing(t *testing.T) {
+	p := newProvider(t, providerOptions{mapping: testMapping})
+	made := p.request("okta", "POST", "/Users", oktaBody("ann@acme.com", "00u1")).is(http.StatusCreated).has(nil, "roles")
+	path := "/Users/" + made.text("id")
+	p.request("okta", "PUT", path, edited(t, made, map[string]any{"title": "Clerk"})).is(http.StatusOK).has(nil, "roles").has(nil, URNRollcallUser, "role")
+	p.request("okta", "POST", "/Groups", `{"displayName":"Admins","members":[{"value":"`+made.text("id")+`"}]}`).is(http.StatusCreated)
+	p.request("okta", "GET", path, "").has("Admin", URNRollcallUser, "holds", 0, "wanted").has(nil, "roles")
+	p.request("okta", "PATCH", path, patchBody(`{"op":"replace","path":"roles","value":[{"value":"Admin","primary":true}]}`)).is(http.StatusOK).
+		has("Member", "roles", 0, "value").has("Member", URNRollcallUser, "effectiveRole")
+}

@@ -188,9 +188,10 @@ func (r *renderer) coreAttribute(a *Attribute) {
 	}
 }
 
-// coreRole is the role that the core attribute roles shows.
+// coreRole is the role that the core attribute roles shows. An Owner's is not
+// shown: sent back, it would be a wish that no directory may have (M13).
 func (r *renderer) coreRole() string {
-	if e := r.res.Effective; e != nil && e.CoreRole {
+	if e := r.res.Effective; e != nil && e.CoreRole && e.Role != ownerRole {
 		return e.Role
 	}
 	return ""

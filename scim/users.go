@@ -77,7 +77,9 @@ func (x *exchange) userResource(identity *workspace.Identity, v *view) (*Resourc
 		Groups: x.groupsOf(v.Groups[identity.ID]),
 	}
 	if v.Members != nil {
-		res.Effective = v.effective(identity, x.coreRole())
+		// Shown only if this connection stated roles, else a PUT of what was read
+		// would freeze the role.
+		res.Effective = v.effective(identity, x.coreRole() && doc["roles"] != nil)
 	}
 	return res, nil
 }
