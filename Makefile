@@ -4,6 +4,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 BIN      := $(CURDIR)/bin
 FUZZTIME ?= 30s
 BENCH    ?= .
+BENCHFLAGS ?=
 
 # Pinned here and nowhere else. golangci-lint carries staticcheck, revive, depguard and gofumpt.
 GOLANGCI_LINT_VERSION := v2.15.0
@@ -11,7 +12,7 @@ BENCHSTAT_VERSION     := v0.0.0-20260908200009-22c9c6c9d4da
 GOLANGCI_LINT         := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prepare bench benchstat fuzz lint fmt generate verify build docker clean
+.PHONY: help demo test prepare bench microbench benchstat fuzz lint fmt generate verify build docker clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,10 +26,13 @@ test: prepare ## install what is missing, then check and test everything (race d
 prepare: ## install what the tests need and is missing: a C compiler, a PostgreSQL server
 	@./scripts/prepare.sh
 
-bench: ## run the benchmarks; BENCH=REGEXP picks some
+bench: build ## measure the daemon over HTTP and print one table: rates, CPU, latency, memory (BENCHFLAGS=-large=10000 is quicker)
+	@go run ./internal/bench -binary $(BIN)/rollcall $(BENCHFLAGS)
+
+microbench: ## run the benchmarks of the packages; BENCH=REGEXP picks some
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -p 1 -timeout 60m ./...
 
-benchstat: $(BIN)/benchstat ## install benchstat into bin/, to compare two runs of make bench
+benchstat: $(BIN)/benchstat ## install benchstat into bin/, to compare two runs of make microbench
 
 fuzz: ## run every fuzz target for FUZZTIME (30s) each
 	@FUZZTIME=$(FUZZTIME) ./scripts/fuzz.sh

@@ -46,6 +46,7 @@ var areas = map[string]area{
 	"audit":           {},
 
 	"internal/archtest": {},
+	"internal/bench":    {},
 	"internal/fakeidp":  {},
 	"internal/fold":     {},
 	"internal/ldaptest": {},
