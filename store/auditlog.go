@@ -27,9 +27,9 @@ const (
 	sqlMoveAuditHead = `UPDATE audit_head SET gen = ?, size = ?, root = ?, edge = ?
 		WHERE workspace_id = ? AND (gen = ? AND size = ? OR gen < ?)`
 	sqlInsertAuditLeaf  = `INSERT INTO audit_leaf (workspace_id, gen, n, leaf) VALUES (?, ?, ?, ?)`
-	sqlInsertAuditHash  = `INSERT INTO audit_hash (workspace_id, gen, idx, hash) VALUES (?, ?, ?, ?)`
+	sqlInsertAuditHash  = `INSERT INTO audit_hash (workspace_id, gen, idx, hash) VALUES `
 	sqlInsertAuditValue = `INSERT INTO audit_value (workspace_id, commitment, member_id, attr, salt, value)
-		VALUES (?, ?, ?, ?, ?, ?)`
+		VALUES `
 )
 
 // LockAuditHead reads the head for writing; it is locked last (L5). A
@@ -68,12 +68,15 @@ func (t *Tx) AppendAudit(head AuditHead, n int64, leaf []byte, hashes map[int64]
 	if err := t.exec(sqlInsertAuditLeaf, t.ws, head.Gen, n, leaf); err != nil {
 		return err
 	}
-	for _, idx := range slices.Sorted(maps.Keys(hashes)) {
-		if err := t.exec(sqlInsertAuditHash, t.ws, head.Gen, idx, hashes[idx]); err != nil {
-			return err
+	order := slices.Sorted(maps.Keys(hashes))
+	const columns = 4
+	return tuples(len(order), columns, func(from, size int, values string) error {
+		args := make([]any, 0, size*columns)
+		for _, idx := range order[from : from+size] {
+			args = append(args, t.ws, head.Gen, idx, hashes[idx])
 		}
-	}
-	return nil
+		return t.exec(sqlInsertAuditHash+values, args...)
+	})
 }
 
 // AuditValueRow opens one commitment in the log.
@@ -81,11 +84,13 @@ type AuditValueRow struct{ Commitment, Member, Attr, Salt, Value string }
 
 // InsertAuditValues writes opened values.
 func (t *Tx) InsertAuditValues(rows []AuditValueRow) error {
-	for i := range rows {
-		v := &rows[i]
-		if err := t.exec(sqlInsertAuditValue, t.ws, v.Commitment, v.Member, v.Attr, v.Salt, v.Value); err != nil {
-			return err
+	const columns = 6
+	return tuples(len(rows), columns, func(from, size int, values string) error {
+		args := make([]any, 0, size*columns)
+		for i := range rows[from : from+size] {
+			v := &rows[from+i]
+			args = append(args, t.ws, v.Commitment, v.Member, v.Attr, v.Salt, v.Value)
 		}
-	}
-	return nil
+		return t.exec(sqlInsertAuditValue+values, args...)
+	})
 }

@@ -34,6 +34,10 @@ const (
 	deleteEdges = `DELETE FROM membership
 		WHERE workspace_id = ? AND group_id = ? AND child_kind = ? AND child_id IN (*)
 		RETURNING child_kind, child_id`
+	// One edge, the usual case, needs no RETURNING: the count tells.
+	insertOneEdge = insertEdges + insertEdge + ` ON CONFLICT (workspace_id, group_id, child_kind, child_id) DO NOTHING`
+	deleteOneEdge = `DELETE FROM membership
+		WHERE workspace_id = ? AND group_id = ? AND child_kind = ? AND child_id = ?`
 	moveMemberCount = `UPDATE dirgroup SET member_count = member_count + ? WHERE workspace_id = ? AND group_id = ?`
 )
 
@@ -103,6 +107,9 @@ func (r *Reader) KindsOf(connection string, ids []string) (map[string]string, er
 // member_count moves by their number in one statement. The rows written are
 // one for each new edge and the group's own, whatever the group's size.
 func (t *Tx) AddEdges(group string, edges []Edge, at workspace.Micros) ([]Edge, error) {
+	if len(edges) == 1 {
+		return t.movedOne(group, edges, 1, insertOneEdge, t.ws, group, edges[0].Kind, edges[0].Child, at)
+	}
 	added := make(map[Edge]bool, len(edges))
 	for rest := edges; len(rest) > 0; {
 		n := edgeChunk(len(rest))
@@ -137,6 +144,9 @@ func edgeChunk(n int) int {
 // RemoveEdges removes edges and returns those that were there, in the order
 // given; member_count moves by their number in one statement.
 func (t *Tx) RemoveEdges(group string, edges []Edge) ([]Edge, error) {
+	if len(edges) == 1 {
+		return t.movedOne(group, edges, -1, deleteOneEdge, t.ws, group, edges[0].Kind, edges[0].Child)
+	}
 	ids := map[string][]string{}
 	for _, e := range edges {
 		ids[e.Kind] = append(ids[e.Kind], e.Child)
@@ -155,6 +165,15 @@ func (t *Tx) RemoveEdges(group string, edges []Edge) ([]Edge, error) {
 		}
 	}
 	return t.moved(group, edges, removed, -1)
+}
+
+// movedOne writes one edge and gives it if that changed anything.
+func (t *Tx) movedOne(group string, edge []Edge, sign int, text string, args ...any) ([]Edge, error) {
+	n, err := t.execCount(text, args...)
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	return edge, t.found(moveMemberCount, sign, t.ws, group)
 }
 
 // moved counts changed edges once and lists them in the caller's order.

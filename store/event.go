@@ -23,18 +23,18 @@ type EventRow struct {
 // A subject's sequence lives in its own row: two units that touch the same
 // subject are in order by its row lock, and those of others do not meet (OB1).
 const (
-	sqlMoveMemberSeq     = `UPDATE member SET seq = seq + 1 WHERE workspace_id = ? AND member_id = ?`
+	sqlMoveMemberSeq     = `UPDATE member SET seq = seq + ? WHERE workspace_id = ? AND member_id = ?`
 	sqlMemberSeq         = `SELECT seq FROM member WHERE workspace_id = ? AND member_id = ?`
-	sqlMoveNumberSeq     = `UPDATE number SET seq = seq + 1 WHERE workspace_id = ? AND number_id = ?`
+	sqlMoveNumberSeq     = `UPDATE number SET seq = seq + ? WHERE workspace_id = ? AND number_id = ?`
 	sqlNumberSeq         = `SELECT seq FROM number WHERE workspace_id = ? AND number_id = ?`
-	sqlMoveGroupSeq      = `UPDATE groups SET seq = seq + 1 WHERE workspace_id = ? AND group_id = ?`
+	sqlMoveGroupSeq      = `UPDATE groups SET seq = seq + ? WHERE workspace_id = ? AND group_id = ?`
 	sqlGroupSeq          = `SELECT seq FROM groups WHERE workspace_id = ? AND group_id = ?`
-	sqlMoveConnectionSeq = `UPDATE connection SET seq = seq + 1 WHERE workspace_id = ? AND connection_id = ?`
+	sqlMoveConnectionSeq = `UPDATE connection SET seq = seq + ? WHERE workspace_id = ? AND connection_id = ?`
 	sqlConnectionSeq     = `SELECT seq FROM connection WHERE workspace_id = ? AND connection_id = ?`
 
 	sqlInsertEvent = `INSERT INTO event (workspace_id, subject_type, subject_id, seq, event_id, type, leaver,
 			leaf_index, at, body)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		VALUES `
 	sqlEventsOf = `SELECT subject_type, subject_id, seq, event_id, type, leaver, leaf_index, at, body
 		FROM event WHERE workspace_id = ? AND subject_type = ? AND subject_id = ? AND seq > ?
 		ORDER BY seq LIMIT CAST(? AS BIGINT)`
@@ -42,35 +42,54 @@ const (
 		FROM event WHERE workspace_id = ? AND event_id = ?`
 )
 
-// NextSeq takes the next outbox sequence of a subject from its own row (OB1);
-// the subject's type is member, number, group, or connection. A subject that
-// is not there gives workspace.ErrNotFound.
-func (t *Tx) NextSeq(subjectType, subject string) (seq int64, err error) {
+// NextSeq takes the next outbox sequence of a subject; see NextSeqs.
+func (t *Tx) NextSeq(subjectType, subject string) (int64, error) {
+	return t.NextSeqs(subjectType, subject, 1)
+}
+
+// NextSeqs takes the next n outbox sequences of a subject from its own row
+// (OB1) and gives the last of them; the subject's type is member, number,
+// group, or connection. A subject that is not there gives
+// workspace.ErrNotFound.
+func (t *Tx) NextSeqs(subjectType, subject string, n int) (last int64, err error) {
+	var move, read string
 	switch subjectType {
 	case "member":
-		return t.count(sqlMoveMemberSeq, sqlMemberSeq, t.ws, subject)
+		move, read = sqlMoveMemberSeq, sqlMemberSeq
 	case "number":
-		return t.count(sqlMoveNumberSeq, sqlNumberSeq, t.ws, subject)
+		move, read = sqlMoveNumberSeq, sqlNumberSeq
 	case "group":
-		return t.count(sqlMoveGroupSeq, sqlGroupSeq, t.ws, subject)
+		move, read = sqlMoveGroupSeq, sqlGroupSeq
 	case "connection":
-		return t.count(sqlMoveConnectionSeq, sqlConnectionSeq, t.ws, subject)
+		move, read = sqlMoveConnectionSeq, sqlConnectionSeq
 	default:
 		return 0, fmt.Errorf("store: no outbox subject of type %q", subjectType)
 	}
+	if err := t.found(move, n, t.ws, subject); err != nil {
+		return 0, err
+	}
+	err = t.row(read, t.ws, subject).Scan(&last)
+	return last, err
 }
 
 // InsertEvents writes outbox rows, puts them into the lines of the sinks that
 // want them, and writes the revocation feed (OB2, RF2). It comes after
 // AppendAudit and after the members' rows.
 func (t *Tx) InsertEvents(rows []EventRow) error {
-	for i := range rows {
-		e := &rows[i]
-		if err := t.exec(sqlInsertEvent, t.ws, e.SubjectType, e.Subject, e.Seq, e.ID, e.Type, e.Leaver,
-			e.Leaf, e.At, e.Body); err != nil {
-			return err
+	const columns = 10
+	err := tuples(len(rows), columns, func(from, size int, values string) error {
+		args := make([]any, 0, size*columns)
+		for i := range rows[from : from+size] {
+			e := &rows[from+i]
+			args = append(args, t.ws, e.SubjectType, e.Subject, e.Seq, e.ID, e.Type, e.Leaver, e.Leaf, e.At, e.Body)
 		}
-		if err := t.revoke(e); err != nil {
+		return t.exec(sqlInsertEvent+values, args...)
+	})
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		if err := t.revoke(&rows[i]); err != nil {
 			return err
 		}
 	}

@@ -18,6 +18,15 @@ const (
 		manager_id = ?, dn = ?, active = ?, deleted = ?, reason = ?, attributes = ?, document = ?, member_id = ?,
 		version = ?, updated_at = ?, observed_at = ?
 		WHERE workspace_id = ? AND identity_id = ? AND version = ? AND deleted = ?`
+	// SQLite rewrites the entry of every index that has a column of the SET
+	// list, changed or not. Most writes change no key: they touch the row alone.
+	updateIdentityBody = `UPDATE identity SET user_name = ?, email = ?, name = ?, display_key = ?, given_key = ?,
+		family_key = ?, formatted_key = ?, nick_key = ?, title_key = ?, user_type_key = ?, department_key = ?,
+		employee_key = ?, locale_key = ?, active = ?, reason = ?, attributes = ?, document = ?, version = ?,
+		updated_at = ?, observed_at = ?
+		WHERE workspace_id = ? AND identity_id = ? AND version = ? AND deleted = ? AND user_key = ?
+			AND external_id IS NOT DISTINCT FROM ? AND email_key IS NOT DISTINCT FROM ?
+			AND manager_id IS NOT DISTINCT FROM ? AND dn IS NOT DISTINCT FROM ? AND member_id IS NOT DISTINCT FROM ?`
 	linkIdentity = `UPDATE identity SET member_id = ? WHERE workspace_id = ? AND identity_id = ?`
 	// The row keeps what it said: only what would act is ended.
 	deleteIdentity = `UPDATE identity SET deleted = TRUE, active = FALSE, reason = ?, version = version + 1,
@@ -66,7 +75,10 @@ func (t *Tx) InsertIdentity(row IdentityRow) error {
 // as not deleted comes back and is counted in again (rehire by immutable id);
 // deleting is DeleteIdentity's.
 func (t *Tx) UpdateIdentity(row IdentityRow) error {
-	err := t.updateIdentity(row, row.Deleted)
+	same, err := t.updateIdentityBody(row)
+	if err == nil && !same {
+		err = t.updateIdentity(row, row.Deleted)
+	}
 	if errors.Is(err, workspace.ErrStale) && !row.Deleted {
 		if err := t.updateIdentity(row, true); err != nil {
 			return err
@@ -80,6 +92,19 @@ func (t *Tx) UpdateIdentity(row IdentityRow) error {
 		return err
 	}
 	return t.insertIdentityValues(row.ID, row.Values)
+}
+
+// updateIdentityBody writes a row whose keys stay what they are; false if they
+// do not, or if the version is another one.
+func (t *Tx) updateIdentityBody(row IdentityRow) (bool, error) {
+	i := row.Identity
+	n, err := t.execCount(updateIdentityBody, i.UserName, null(i.Email), null(i.Name), null(row.DisplayKey),
+		null(row.GivenKey), null(row.FamilyKey), null(row.FormattedKey), null(row.NickKey), null(row.TitleKey),
+		null(row.UserTypeKey), null(row.DepartmentKey), null(row.EmployeeKey), null(row.LocaleKey), i.Active,
+		i.Reason, string(appendAttributes(nil, i.Attributes)), document(i.Document), i.Version, i.UpdatedAt, i.ObservedAt,
+		t.ws, i.ID, i.Version-1, i.Deleted, row.UserKey, null(i.ExternalID), null(row.EmailKey),
+		null(row.ManagerValue), null(i.DN), null(i.Member))
+	return n == 1, err
 }
 
 func (t *Tx) updateIdentity(row IdentityRow, wasDeleted bool) error {

@@ -76,3 +76,26 @@ func (t *Tx) found(text string, args ...any) error {
 	}
 	return err
 }
+
+// tuples calls fn with pieces of n rows: where a piece begins, how many rows
+// it has, and the texts of the placeholders of one INSERT for them. The pieces
+// have few lengths, so that the statements are prepared once.
+func tuples(n, columns int, fn func(from, size int, values string) error) error {
+	for from := 0; from < n; {
+		size := 1
+		for size < 8 && 2*size <= n-from {
+			size *= 2
+		}
+		if err := fn(from, size, placeholders(size, columns)); err != nil {
+			return err
+		}
+		from += size
+	}
+	return nil
+}
+
+// placeholders gives "(?, ?), (?, ?)".
+func placeholders(rows, columns int) string {
+	row := "(" + strings.Repeat("?, ", columns-1) + "?)"
+	return strings.Repeat(row+", ", rows-1) + row
+}

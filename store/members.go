@@ -31,6 +31,12 @@ const (
 		contained, contained_since, contained_cause, is_primary, break_glass, epoch, version, seq, reason, joined_at,
 		deactivated_at, last_active_at, access_end, grace_until, tail_held)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	// As with identities: a write that changes no key leaves the indexes alone.
+	updateMemberBody = `UPDATE member SET name = ?, email = ?, role_source = ?, contained = ?, contained_since = ?,
+		contained_cause = ?, break_glass = ?, epoch = ?, version = ?, reason = ?, joined_at = ?, deactivated_at = ?,
+		last_active_at = ?, tail_held = ?
+		WHERE workspace_id = ? AND member_id = ? AND version = ? AND email_key = ? AND role = ? AND state = ?
+			AND is_primary = ? AND access_end = ? AND grace_until = ?`
 	updateMember = `UPDATE member SET name = ?, email = ?, email_key = ?, role = ?, role_source = ?, state = ?,
 		contained = ?, contained_since = ?, contained_cause = ?, is_primary = ?, break_glass = ?, epoch = ?,
 		version = ?, reason = ?, joined_at = ?, deactivated_at = ?, last_active_at = ?, access_end = ?,
@@ -64,6 +70,13 @@ func (t *Tx) InsertMember(m workspace.Member) error {
 // UpdateMember replaces a member whose stored version is m.Version-1, or
 // gives workspace.ErrStale. Seq is not written.
 func (t *Tx) UpdateMember(m workspace.Member) error {
+	n, err := t.execCount(updateMemberBody, m.Name, m.Email, m.RoleSource, m.Contained, m.ContainedSince,
+		m.ContainedCause, m.BreakGlass, m.Epoch, m.Version, m.Reason, m.JoinedAt, m.DeactivatedAt, m.LastActiveAt,
+		m.TailHeld, t.ws, m.ID, m.Version-1, m.EmailKey, m.Role.String(), string(m.State), m.Primary, m.AccessEnd,
+		m.GraceUntil)
+	if err != nil || n == 1 {
+		return err
+	}
 	return t.swap(updateMember, m.Name, m.Email, m.EmailKey, m.Role.String(), m.RoleSource, string(m.State),
 		m.Contained, m.ContainedSince, m.ContainedCause, m.Primary, m.BreakGlass, m.Epoch,
 		m.Version, m.Reason, m.JoinedAt, m.DeactivatedAt, m.LastActiveAt, m.AccessEnd, m.GraceUntil, m.TailHeld,

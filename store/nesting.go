@@ -27,6 +27,12 @@ const (
 		JOIN dirgroup g ON g.workspace_id = ? AND g.group_id = reached.group_id
 		JOIN dirgroup v ON v.workspace_id = ? AND v.group_id = reached.via
 		ORDER BY reached.depth, g.created_at, g.group_id, v.created_at, v.group_id`
+	selectGroupsDirectlyAbove = `SELECT g.connection_id, g.group_id, g.external_id, g.display_name,
+			EXISTS (SELECT 1 FROM membership up WHERE up.workspace_id = m.workspace_id AND up.child_id = m.group_id
+				AND up.child_kind = 'group')
+		FROM membership m
+		JOIN dirgroup g ON g.workspace_id = m.workspace_id AND g.group_id = m.group_id
+		WHERE m.workspace_id = ? AND m.child_id IN (*) AND m.child_kind = 'user' ORDER BY g.created_at, g.group_id`
 	selectGroupsBelow = `WITH RECURSIVE down (group_id, depth) AS (
 			SELECT m.child_id, 2 FROM membership m
 			WHERE m.workspace_id = ? AND m.group_id = ? AND m.child_kind = 'group'
@@ -53,6 +59,42 @@ func scanReachedGroup(s scanner, g *reachedGroup) error {
 // first, nested to depth 16; loops are legal. Each group appears once, by its
 // shortest way.
 func (r *Reader) GroupsAbove(identities []string) ([]GroupRef, error) {
+	refs, nested, err := r.groupsDirectlyAbove(identities)
+	if err != nil || !nested {
+		return refs, err
+	}
+	return r.groupsAbove(identities)
+}
+
+// groupsDirectlyAbove lists the groups that these identities are direct
+// members of, and tells whether one of those is nested in another: that is
+// rare, and the way up costs several times what this does.
+func (r *Reader) groupsDirectlyAbove(identities []string) (refs []GroupRef, nested bool, err error) {
+	err = chunks(identities, func(piece []string) error {
+		found, err := list(r, scanDirectGroup, in(selectGroupsDirectlyAbove, len(piece)), flat(r.ws, piece)...)
+		for _, g := range found {
+			nested = nested || g.nested
+			if !slices.ContainsFunc(refs, func(known GroupRef) bool { return known.ID == g.ID }) {
+				refs = append(refs, g.GroupRef)
+			}
+		}
+		return err
+	})
+	return refs, nested, err
+}
+
+// directGroup is a group with whether it is in another one.
+type directGroup struct {
+	GroupRef
+	nested bool
+}
+
+func scanDirectGroup(s scanner, g *directGroup) error {
+	return s.Scan(&g.Connection, &g.ID, &g.ExternalID, &g.Name, &g.nested)
+}
+
+// groupsAbove walks the whole way up.
+func (r *Reader) groupsAbove(identities []string) ([]GroupRef, error) {
 	best := map[string]reachedGroup{}
 	var order []string
 	err := chunks(identities, func(piece []string) error {

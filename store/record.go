@@ -118,7 +118,7 @@ type ChangeRow struct {
 const (
 	sqlInsertChange = `INSERT INTO change (workspace_id, change_id, run_id, commit_id, seq, kind, target_type, target_id, member_id,
 			actor_kind, connection_id, verdict, outcome, matrix_row, rule, at, leaf_index, absence_proof_id, record, body)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		VALUES `
 	sqlChangesOfRun = `SELECT change_id, run_id, commit_id, seq, kind, target_type, target_id, member_id,
 			actor_kind, connection_id, verdict, outcome, matrix_row, rule, at, leaf_index, absence_proof_id, record, body
 		FROM change WHERE workspace_id = ? AND run_id = ? ORDER BY seq`
@@ -129,15 +129,17 @@ const (
 
 // InsertChanges writes recorded changes.
 func (t *Tx) InsertChanges(rows []ChangeRow) error {
-	for i := range rows {
-		c := &rows[i]
-		if err := t.exec(sqlInsertChange, t.ws, c.ID, c.Run, c.Commit, c.Seq, c.Kind, c.TargetType, c.TargetID,
-			c.Member, c.ActorKind, c.Connection, c.Verdict, c.Outcome, c.Row, c.Rule, c.At, c.Leaf,
-			null(c.AbsenceProof), c.Record, c.Body); err != nil {
-			return err
+	const columns = 20
+	return tuples(len(rows), columns, func(from, size int, values string) error {
+		args := make([]any, 0, size*columns)
+		for i := range rows[from : from+size] {
+			c := &rows[from+i]
+			args = append(args, t.ws, c.ID, c.Run, c.Commit, c.Seq, c.Kind, c.TargetType, c.TargetID,
+				c.Member, c.ActorKind, c.Connection, c.Verdict, c.Outcome, c.Row, c.Rule, c.At, c.Leaf,
+				null(c.AbsenceProof), c.Record, c.Body)
 		}
-	}
-	return nil
+		return t.exec(sqlInsertChange+values, args...)
+	})
 }
 
 func scanChange(s scanner, c *ChangeRow) error {
