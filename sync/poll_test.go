@@ -201,6 +201,26 @@ func TestPollBringsInLine(t *testing.T) {
 	})
 }
 
+// TestRefusedPersonStopsNobody: the directory lists an Owner, whom no
+// connection takes over (I6); everybody else of the same page comes in.
+func TestRefusedPersonStopsNobody(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		d := newDirectory(w, 25)
+		d.join("ann")
+		d.leave("p003")
+		run := w.mustPoll(d)
+		if run.Joiners != 24 || run.Counts.Held != 1 || run.ExitCode != 3 {
+			t.Errorf("joiners %d, held %d, exit %d: want 24, 1, 3", run.Joiners, run.Counts.Held, run.ExitCode)
+		}
+		w.want("p024@acme.com", "member active")
+		d.mark++
+		if run = w.mustPoll(d); run.Counts.Held+run.Counts.Applied+run.Counts.Failed != 0 {
+			t.Errorf("again: %+v", run.Counts)
+		}
+		w.sound()
+	})
+}
+
 func TestPollDryRun(t *testing.T) {
 	w := lite(t)
 	w.groups("Sales")

@@ -85,7 +85,8 @@ func (p *poll) submit(ctx context.Context, b Batch) (Result, error) {
 }
 
 // applyPeople applies a few staged people. One whose record cannot be written
-// (a name that is taken) does not stop the others.
+// (a name that is taken) or who is refused (an Owner of that address) does not
+// stop the others: the batch is halved until that one stands alone.
 func (p *poll) applyPeople(ctx context.Context, ids []string) error {
 	if len(ids) == 0 {
 		return nil
@@ -131,19 +132,18 @@ func (p *poll) applyPeople(ctx context.Context, ids []string) error {
 	if !singleFault(err) {
 		return err
 	}
-	for _, id := range ids {
-		if err := p.applyPeople(ctx, []string{id}); err != nil {
-			return err
-		}
+	half := len(ids) / 2
+	if err := p.applyPeople(ctx, ids[:half]); err != nil {
+		return err
 	}
-	return nil
+	return p.applyPeople(ctx, ids[half:])
 }
 
 // singleFault reports whether an error is about one record and not about the
 // store: the record is then tried by itself.
 func singleFault(err error) bool {
 	var conflict *store.ConflictError
-	return errors.As(err, &conflict) || errors.Is(err, workspace.ErrStale) || errors.Is(err, store.ErrText)
+	return errors.Is(err, errSplit) || errors.As(err, &conflict) || errors.Is(err, workspace.ErrStale) || errors.Is(err, store.ErrText)
 }
 
 // tolerate notes a record that cannot be written, and goes on.

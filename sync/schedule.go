@@ -22,6 +22,7 @@ type Scheduler struct {
 	log    *slog.Logger
 	holder string
 	polled []Polled
+	onPoll func(Polled, PollResult, time.Duration, error)
 	cron   *cron.Cron
 	cancel context.CancelFunc
 	wg     stdsync.WaitGroup
@@ -45,6 +46,11 @@ func NewScheduler(e *Engine, polled []Polled, holder string) (*Scheduler, error)
 	}
 	return s, nil
 }
+
+// OnPoll calls back after each poll that read something or failed, with how
+// long it took; call it before Start. The callback may be run by several
+// goroutines at once.
+func (s *Scheduler) OnPoll(fn func(Polled, PollResult, time.Duration, error)) { s.onPoll = fn }
 
 // cronParser reads five fields, or @every and its like.
 var cronParser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
@@ -107,8 +113,13 @@ func (s *Scheduler) poll(ctx context.Context, pl Polled, full bool) {
 	case <-ctx.Done():
 		return
 	}
-	res, err := s.e.Poll(ctx, pl, s.holder, SyncOptions{Full: full, Trigger: "schedule"})
-	log := s.log.With("workspace", pl.Workspace, "connection", pl.Connection, "run_id", res.Run.RunID)
+	log := s.log.With("workspace", pl.Workspace, "connection", pl.Connection)
+	began := time.Now()
+	res, err := s.e.Poll(ctx, pl, s.holder, SyncOptions{Full: full, Trigger: "schedule", Progress: logProgress(log)})
+	if s.onPoll != nil && !res.Unchanged && !errors.Is(err, ErrRunning) {
+		s.onPoll(pl, res, time.Since(began), err)
+	}
+	log = log.With("run_id", res.Run.RunID)
 	switch {
 	case errors.Is(err, ErrRunning):
 		log.Debug("another replica polls")
@@ -117,6 +128,21 @@ func (s *Scheduler) poll(ctx context.Context, pl Polled, full bool) {
 	case err == nil && !res.Unchanged:
 		c := res.Run.Counts
 		log.Info("poll done", "applied", c.Applied, "held", c.Held, "denied", c.Denied, "failed", c.Failed, "complete", res.Run.Complete, "duration_ms", res.Run.DurationMS)
+	}
+}
+
+// progressEvery is how often a long run says how far it is.
+const progressEvery = 10 * time.Second
+
+// logProgress tells the log how a long run goes.
+func logProgress(log *slog.Logger) func(Progress) {
+	last := time.Now()
+	return func(p Progress) {
+		if time.Since(last) < progressEvery {
+			return
+		}
+		last = time.Now()
+		log.Info("poll goes on", "phase", p.Phase, "done", p.Done, "total", p.Total, "per_second", int(p.Rate))
 	}
 }
 

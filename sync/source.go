@@ -49,11 +49,14 @@ type Info struct {
 	CursorV     int
 }
 
-// Right is one right that the source's account needs.
+// Right is one right that the source's account needs. Remedy says how to give
+// it, where it lacks.
 type Right struct {
-	Need    string
-	Granted bool
-	Why     string
+	Need     string
+	Granted  bool
+	Optional bool // reads are safe without it, but see less
+	Why      string
+	Remedy   string
 }
 
 // Probe is what "test connection" found.

@@ -89,6 +89,10 @@ type author struct {
 // errRefused rolls an observation back whose request is refused as a whole.
 var errRefused = errors.New("request refused")
 
+// errSplit: one person of several in a poll's batch is refused, and must not
+// keep the others out.
+var errSplit = errors.New("one of several people is refused")
+
 // newUnit prepares a unit of work: who acts, with what authority, on which
 // state.
 func (e *Engine) newUnit(s *space, conn Connection, tx *store.Tx, b Batch) (*unit, error) {
@@ -355,6 +359,8 @@ func (u *unit) observeAndCommit() (Result, error) {
 		return u.apply()
 	})
 	switch {
+	case errors.Is(err, errRefused) && u.b.sum != nil && u.b.Brake == nil && len(u.b.Identities) > 1:
+		return Result{}, errSplit
 	case errors.Is(err, errRefused):
 		// Nothing of the observation stays, but access that must end ends.
 		if err := u.applyRefused(); err != nil {

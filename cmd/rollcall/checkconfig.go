@@ -1,21 +1,25 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
 	"github.com/rollcall-sync/rollcall/configs"
+	"github.com/rollcall-sync/rollcall/sync/ldap"
 )
 
 type checkConfigCmd struct {
 	configFlag
-	Format string `help:"Output: ${enum}." enum:"text,json" default:"text"`
+	Format  string `help:"Output: ${enum}." enum:"text,json" default:"text"`
+	Connect bool   `help:"Test the connections of kind ldap too, as connections test does."`
 }
 
 // Help is shown by --help.
 func (checkConfigCmd) Help() string {
 	return `Reads the configuration and the mappings it names, changes nothing and resolves no secret, so that a file can be
-checked on another machine. Exit 0 if it is good, 2 if not. Warnings do not count.
+checked on another machine. Exit 0 if it is good, 2 if not. Warnings do not count. With --connect it goes on to read the
+directories; exit 1 if one of them cannot be read as it should.
 
 Example:
   rollcall check-config --config rollcall.yaml`
@@ -32,7 +36,7 @@ type finding struct {
 }
 
 // Run judges the file. Its verdict is the output, so it goes to stdout.
-func (c *checkConfigCmd) Run(env *environment) error {
+func (c *checkConfigCmd) Run(ctx context.Context, env *environment) error {
 	config, err := configs.Load(c.Config)
 	found := []finding{}
 	for _, p := range configs.Problems(err) {
@@ -43,6 +47,16 @@ func (c *checkConfigCmd) Run(env *environment) error {
 			found = append(found, finding{"warning", c.Config, p.Line, p.Column, p.Path, p.Text})
 		}
 	}
+	var probes []probeView
+	if err == nil && c.Connect {
+		var cerr error
+		if probes, cerr = testDirectories(ctx, config); cerr != nil {
+			return cerr
+		}
+	}
+	for i := range probes {
+		found = append(found, probes[i].findings(c.Config)...)
+	}
 	if c.Format == "json" {
 		if err := writeJSON(env.out, found); err != nil {
 			return err
@@ -50,10 +64,61 @@ func (c *checkConfigCmd) Run(env *environment) error {
 	} else if werr := c.text(env, config, err); werr != nil {
 		return werr
 	}
-	if err != nil {
+	good := true
+	for i := range probes {
+		good = good && probes[i].OK
+		if c.Format == "text" {
+			if err := probes[i].text(env.out); err != nil {
+				return err
+			}
+		}
+	}
+	switch {
+	case err != nil:
 		return &exitError{code: exitUsage}
+	case !good:
+		return &exitError{code: exitFailed}
 	}
 	return nil
+}
+
+// testDirectories tests every directory of a configuration.
+func testDirectories(ctx context.Context, config *configs.Config) (probes []probeView, err error) {
+	for i := range config.Workspaces {
+		w := &config.Workspaces[i]
+		for k := range w.Connections {
+			if w.Connections[k].Kind != ldap.Kind {
+				continue
+			}
+			v, err := testDirectory(ctx, w, &w.Connections[k])
+			if err != nil {
+				return nil, err
+			}
+			probes = append(probes, v)
+		}
+	}
+	return probes, nil
+}
+
+// findings are what a test found, in JSON.
+func (v *probeView) findings(file string) (found []finding) {
+	if v.Error != nil {
+		found = append(found, finding{Severity: "error", File: file, Key: v.ConnectionID, Text: *v.Error})
+	}
+	for _, r := range v.Rights {
+		if r.Granted {
+			continue
+		}
+		severity := "error"
+		if r.Optional {
+			severity = "warning"
+		}
+		found = append(found, finding{Severity: severity, File: file, Key: v.ConnectionID, Text: "missing right: " + r.Need + ": " + r.Why})
+	}
+	for _, w := range v.Warnings {
+		found = append(found, finding{Severity: "warning", File: file, Key: v.ConnectionID, Text: w})
+	}
+	return found
 }
 
 func (c *checkConfigCmd) text(env *environment, config *configs.Config, err error) error {

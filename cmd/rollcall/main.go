@@ -26,6 +26,8 @@ type grammar struct {
 	Serve       serveCmd       `cmd:"" help:"Run the daemon: SCIM for identity providers, health and metrics for operators."`
 	Demo        demoCmd        `cmd:"" help:"Play a company of about 40 people through a running Rollcall, and print the reports."`
 	CheckConfig checkConfigCmd `cmd:"" help:"Judge a configuration: all problems at once, each with its line."`
+	Connections connectionsCmd `cmd:"" help:"Connections: their state, and whether a directory can be read."`
+	Sync        syncCmd        `cmd:"" help:"Read a directory once, now."`
 	Token       tokenCmd       `cmd:"" help:"Bearer tokens of connections."`
 	Members     membersCmd     `cmd:"" help:"Members of the workspace."`
 	Groups      groupsCmd      `cmd:"" help:"Groups of the workspace."`

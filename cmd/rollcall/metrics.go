@@ -16,11 +16,12 @@ type meter struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
+	polls    *pollMeter
 }
 
 func newMeter() *meter {
 	m := &meter{
-		registry: prometheus.NewRegistry(),
+		registry: prometheus.NewRegistry(), polls: newPollMeter(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rollcall_scim_requests_total", Help: "SCIM requests answered.",
 		}, []string{"op", "resource", "status"}),
@@ -33,7 +34,7 @@ func newMeter() *meter {
 		Name: "rollcall_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": buildVersion()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.seconds, build, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.requests, m.seconds, m.polls.seconds, m.polls.trips, build, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

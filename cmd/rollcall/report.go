@@ -34,18 +34,22 @@ func (c *reportCmd) Run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
-	switch c.Format {
-	case "json":
-		err = writeRunJSON(env.out, run)
-	case "csv":
-		err = writeRunCSV(env.out, run)
-	default:
-		err = writeReport(env.out, run)
-	}
+	err = writeRun(env.out, run, c.Format)
 	if err == nil && run.ExitCode != exitDone {
 		return &exitError{code: run.ExitCode}
 	}
 	return err
+}
+
+// writeRun writes a run with its changes in a format.
+func writeRun(out io.Writer, run *sync.SyncRun, format string) error {
+	switch format {
+	case "json":
+		return writeRunJSON(out, run)
+	case "csv":
+		return writeRunCSV(out, run)
+	}
+	return writeReport(out, run)
 }
 
 // writeRunJSON writes the run with its changes, [] if it has none.

@@ -72,6 +72,8 @@ type daemon struct {
 	store   *store.Store
 	engine  *sync.Engine
 	handler *scim.Handler
+	polls   *sync.Scheduler // and timers; nil until startDaemon is through
+	sources []*directory
 	public  *listener
 	admin   *listener // nil if none is configured
 	url     string    // of the public listener, without path
@@ -122,6 +124,9 @@ func startDaemon(ctx context.Context, config *configs.Config, log *slog.Logger) 
 		return d, err
 	}
 	meter := newMeter()
+	if err := d.schedule(meter); err != nil {
+		return d, err
+	}
 	mux := http.NewServeMux()
 	mux.Handle("/scim/v2/", meter.count(d.handler))
 	mux.Handle("/scim/v2", meter.count(d.handler))
@@ -130,6 +135,27 @@ func startDaemon(ctx context.Context, config *configs.Config, log *slog.Logger) 
 		d.admin.server.Handler = adminHandler(&probe{store: d.store, url: url, name: config.Listen}, meter)
 	}
 	return d, nil
+}
+
+// schedule prepares the polls of all directories, and the timers that every
+// workspace has.
+func (d *daemon) schedule(m *meter) (err error) {
+	if d.sources, err = openDirectories(d.config, d.store, d.log); err != nil {
+		return err
+	}
+	holder, err := holderName()
+	if err != nil {
+		return err
+	}
+	polled := make([]sync.Polled, len(d.sources))
+	for i := range d.sources {
+		polled[i] = d.sources[i].Polled
+	}
+	if d.polls, err = sync.NewScheduler(d.engine, polled, holder); err != nil {
+		return err
+	}
+	d.polls.OnPoll(m.polled)
+	return m.watch(d.config, d.store)
 }
 
 // listen opens the sockets.
@@ -230,6 +256,9 @@ func (d *daemon) run(ctx context.Context) error {
 	if err := systemd.Notify(systemd.Ready); err != nil {
 		d.log.Warn("systemd was not told", "err", err)
 	}
+	if err := d.polls.Start(requests); err != nil {
+		return errors.Join(err, d.drain(cancel), d.close())
+	}
 	watch, stopWatching := context.WithCancel(ctx)
 	defer stopWatching()
 	go d.watchdog(watch)
@@ -295,6 +324,9 @@ func getOK(ctx context.Context, url string) (err error) {
 func (d *daemon) drain(cancel context.CancelFunc) error {
 	ctx, stop := context.WithTimeout(context.Background(), d.config.Limits.Drain)
 	defer stop()
+	// A poll that is cut applies nothing and begins anew at the next start, so
+	// it is not waited for longer than it takes to notice.
+	d.polls.Stop()
 	err := d.public.server.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
 		d.log.Warn("requests still under way are cancelled")
@@ -322,6 +354,7 @@ func (d *daemon) close() error {
 			}
 		}
 	}
+	errs = append(errs, closeDirectories(d.sources))
 	if d.store != nil {
 		errs = append(errs, d.store.Close())
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-sync/rollcall/configs"
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/sync"
+	"github.com/rollcall-sync/rollcall/sync/ldap"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -68,6 +69,36 @@ func (f *workspaceFlag) open(ctx context.Context) (*session, error) {
 	return &session{config: c, workspace: w, store: s, handle: s.In(w.ID)}, nil
 }
 
+// openOrMake is open for commands that may be the first ones: they make the
+// store if there is none.
+func (f *workspaceFlag) openOrMake(ctx context.Context) (*session, error) {
+	c, err := f.load()
+	if err != nil {
+		return nil, err
+	}
+	w, err := f.pick(c)
+	if err != nil {
+		return nil, err
+	}
+	return makeSession(ctx, c, w)
+}
+
+func makeSession(ctx context.Context, c *configs.Config, w *configs.Workspace) (*session, error) {
+	url, err := c.DatabaseURL()
+	if err != nil {
+		return nil, err
+	}
+	status, err := store.Status(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	s, err := store.Open(ctx, store.Options{URL: url, AutoMigrate: status.Current == 0})
+	if err != nil {
+		return nil, err
+	}
+	return &session{config: c, workspace: w, store: s, handle: s.In(w.ID)}, nil
+}
+
 // pick finds the workspace that a command is about.
 func (f *workspaceFlag) pick(c *configs.Config) (*configs.Workspace, error) {
 	var ids []string
@@ -116,10 +147,13 @@ func engineWorkspace(c *configs.Config, w *configs.Workspace) sync.Workspace {
 	if out.Name == "" {
 		out.Name = w.ID
 	}
-	for _, conn := range w.Connections {
-		out.Connections = append(out.Connections, sync.Connection{
-			ID: conn.ID, Kind: conn.Kind, Profile: conn.Profile, ActsAs: conn.ActsAs, Sponsor: conn.Sponsor,
-		})
+	for i := range w.Connections {
+		conn := &w.Connections[i]
+		polled := sync.Connection{ID: conn.ID, Kind: conn.Kind, Profile: conn.Profile, ActsAs: conn.ActsAs, Sponsor: conn.Sponsor}
+		if conn.Kind == ldap.Kind {
+			polled.Brake = &conn.Brake
+		}
+		out.Connections = append(out.Connections, polled)
 	}
 	return out
 }

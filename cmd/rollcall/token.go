@@ -55,6 +55,9 @@ func (c *tokenCreateCmd) Run(ctx context.Context, env *environment) (err error) 
 	if err := knownConnection(w, c.Connection); err != nil {
 		return err
 	}
+	if conn, err := polledConnection(w, c.Connection); err == nil {
+		return &exitError{exitUsage, fmt.Errorf("connection %s is of kind %s: Rollcall reads that directory, which needs no token", conn.ID, conn.Kind)}
+	}
 	token, err := scim.NewToken()
 	if err != nil {
 		return err
@@ -108,19 +111,10 @@ func orNone(list []string) string {
 // keep writes the token's hash. Connections that no daemon has made yet are
 // made now.
 func (c *tokenCreateCmd) keep(ctx context.Context, config *configs.Config, w *configs.Workspace, token scim.Token, lifetime time.Duration, networks []string) (err error) {
-	url, err := config.DatabaseURL()
+	s, err := makeSession(ctx, config, w)
 	if err != nil {
 		return err
 	}
-	status, err := store.Status(ctx, url)
-	if err != nil {
-		return err
-	}
-	opened, err := store.Open(ctx, store.Options{URL: url, AutoMigrate: status.Current == 0})
-	if err != nil {
-		return err
-	}
-	s := &session{config: config, workspace: w, store: opened, handle: opened.In(w.ID)}
 	defer s.close(&err)
 	e, err := s.engine(ctx)
 	if err != nil {

@@ -52,17 +52,26 @@ func (c *checkup) grant(need string, granted bool, why string) {
 	c.probe.Rights = append(c.probe.Rights, sync.Right{Need: need, Granted: granted, Why: strings.TrimSpace(why)})
 }
 
+// need is grant for a right on a subtree; where it lacks, the probe says how
+// to give it.
+func (c *checkup) need(base, need string, granted bool, why string) {
+	c.grant(need, granted, why)
+	if !granted {
+		c.probe.Rights[len(c.probe.Rights)-1].Remedy = c.remedy(base)
+	}
+}
+
 func (c *checkup) warnf(format string, args ...any) {
 	c.probe.Warnings = append(c.probe.Warnings, fmt.Sprintf(format, args...))
 }
 
 // refused notes an answer of the server as a lacking right; what is no answer
 // ends the check.
-func (c *checkup) refused(need string, err error) error {
+func (c *checkup) refused(base, need string, err error) error {
 	var incomplete *sync.IncompleteError
 	var scope *sync.ScopeError
 	if errors.As(err, &incomplete) || errors.As(err, &scope) {
-		c.grant(need, false, err.Error())
+		c.need(base, need, false, err.Error())
 		return nil
 	}
 	return err
@@ -84,18 +93,18 @@ func (c *checkup) people(ctx context.Context) error {
 		},
 	})
 	if err != nil {
-		return c.refused(need, err)
+		return c.refused(c.cfg.People.Base, need, err)
 	}
 	c.probe.People = len(seen)
 	if len(seen)+unreadable == 0 {
-		c.grant(need, false, "nobody is visible: check people.base and people.filter, and that the account may read and search there")
+		c.need(c.cfg.People.Base, need, false, "nobody is visible: check people.base and people.filter, and that the account may read and search there")
 		return nil
 	}
-	c.grant(need, true, fmt.Sprintf("%d found", len(seen)+unreadable))
+	c.need(c.cfg.People.Base, need, true, fmt.Sprintf("%d found", len(seen)+unreadable))
 	if unreadable > 0 {
-		c.grant("read "+c.plan.id.attr, false, fmt.Sprintf("%d people do not show it (LM1)", unreadable))
+		c.need(c.cfg.People.Base, "read "+c.plan.id.attr, false, fmt.Sprintf("%d people do not show it (LM1)", unreadable))
 	} else {
-		c.grant("read "+c.plan.id.attr, true, "")
+		c.need(c.cfg.People.Base, "read "+c.plan.id.attr, true, "")
 	}
 	return c.attributes(ctx)
 }
@@ -129,24 +138,24 @@ func (c *checkup) attributes(ctx context.Context) error {
 		page: func() error { return errEnough },
 	})
 	if err != nil && !errors.Is(err, errEnough) {
-		return c.refused("read people's attributes", err)
+		return c.refused(c.cfg.People.Base, "read people's attributes", err)
 	}
 	for _, f := range c.plan.fields {
 		from := strings.Join(f.from, " or ")
 		switch {
 		case have[f.name]:
 			if f.name == "email" || f.name == "userName" {
-				c.grant("read "+from, true, "")
+				c.need(c.cfg.People.Base, "read "+from, true, "")
 			}
 		case f.name == "email" || f.name == "userName":
-			c.grant("read "+from, false, fmt.Sprintf("none of the first %d people shows it", total))
+			c.need(c.cfg.People.Base, "read "+from, false, fmt.Sprintf("none of the first %d people shows it", total))
 		default:
 			c.warnf("%s: none of the first %d people shows %s", f.name, total, from)
 		}
 	}
 	switch {
 	case c.plan.flavor == AD && c.plan.disabled.Attr == "":
-		c.grant("read "+c.plan.disabledAttr, flag == total, fmt.Sprintf("%d of the first %d people show it; it says who is disabled", flag, total))
+		c.need(c.cfg.People.Base, "read "+c.plan.disabledAttr, flag == total, fmt.Sprintf("%d of the first %d people show it; it says who is disabled", flag, total))
 	case flag == 0:
 		c.warnf("%s is on none of the first %d people: if nobody there is disabled, well; else the account may not read it, and disabled people look enabled",
 			c.plan.disabledAttr, total)
@@ -173,14 +182,14 @@ func (c *checkup) groups(ctx context.Context) error {
 		},
 	})
 	if err != nil {
-		return c.refused(need, err)
+		return c.refused(c.cfg.Groups.Base, need, err)
 	}
 	if c.probe.Groups == 0 {
-		c.grant(need, false, "no group is visible: check groups.base and groups.filter, and the account's rights")
+		c.need(c.cfg.Groups.Base, need, false, "no group is visible: check groups.base and groups.filter, and the account's rights")
 		return nil
 	}
-	c.grant(need, true, fmt.Sprintf("%d found", c.probe.Groups))
-	c.grant("read member", filled > 0, fmt.Sprintf("%d of %d groups show members", filled, c.probe.Groups))
+	c.need(c.cfg.Groups.Base, need, true, fmt.Sprintf("%d found", c.probe.Groups))
+	c.need(c.cfg.Groups.Base, "read member", filled > 0, fmt.Sprintf("%d of %d groups show members", filled, c.probe.Groups))
 	return nil
 }
 
@@ -189,21 +198,21 @@ func (c *checkup) changes(ctx context.Context) error {
 	need := "read what changed"
 	mark, err := c.mark(ctx)
 	if err != nil {
-		return c.refused(need, err)
+		return c.refused("", need, err)
 	}
 	if mark == "" {
 		c.warnf("no tell-tale is visible (contextCSN, highestCommittedUSN or lastusn): every poll reads changes, even when there are none")
 	}
 	mode, err := c.mode(mark)
 	if err != nil {
-		c.grant(need, false, err.Error())
+		c.need("", need, false, err.Error())
 		return nil
 	}
 	at, err := c.watermark(ctx)
 	if err != nil {
-		return c.refused(need, err)
+		return c.refused("", need, err)
 	}
-	c.grant(need, true, mode)
+	c.need("", need, true, mode)
 	if at.Mode == modeTimestamp {
 		c.warnf("changes are read by time: deletions show only in the id sweep, every %s", c.cfg.Sweep)
 	}
@@ -212,7 +221,7 @@ func (c *checkup) changes(ctx context.Context) error {
 
 // tombstones tells whether deletions are visible as such.
 func (c *checkup) tombstones(ctx context.Context) error {
-	need := "see deleted objects (optional)"
+	need := "see deleted objects"
 	switch c.plan.flavor {
 	case AD:
 		e, err := c.l.base(ctx, "CN=Deleted Objects,"+c.l.root.suffix, "(objectClass=*)", []string{"1.1"}, goldap.NewControlMicrosoftShowDeleted())
@@ -220,10 +229,11 @@ func (c *checkup) tombstones(ctx context.Context) error {
 			return err
 		}
 		if err != nil || e == nil {
-			c.grant(need, false, "deletions will show as absence, after the id sweep and a confirming read (LP10)")
+			c.need("CN=Deleted Objects,"+c.l.root.suffix, need, false, "deletions will show as absence, after the id sweep and a confirming read (LP10)")
+			c.probe.Rights[len(c.probe.Rights)-1].Optional = true
 			return nil
 		}
-		c.grant(need, true, "")
+		c.need("CN=Deleted Objects,"+c.l.root.suffix, need, true, "")
 	case OpenLDAP:
 		c.warnf("this server keeps no tombstones: deletions show as absence, which the id sweep and a confirming read prove")
 	case DS389:
@@ -239,9 +249,9 @@ func (c *checkup) sentinels(ctx context.Context) error {
 	}
 	seen, err := c.sentinel(ctx, nil, false)
 	if err != nil {
-		return c.refused("read the sentinel "+c.cfg.Sentinel, err)
+		return c.refused(c.cfg.Sentinel, "read the sentinel "+c.cfg.Sentinel, err)
 	}
-	c.grant("read the sentinel "+c.cfg.Sentinel, seen, "")
+	c.need(c.cfg.Sentinel, "read the sentinel "+c.cfg.Sentinel, seen, "")
 	return nil
 }
 

@@ -1,0 +1,319 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollcall-sync/rollcall/configs"
+	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/sync/ldap"
+	"github.com/rollcall-sync/rollcall/workspace"
+)
+
+type connectionsCmd struct {
+	List connectionListCmd `cmd:"" default:"withargs" help:"List connections with their state (the default)."`
+	Show connectionShowCmd `cmd:"" help:"Show one connection."`
+	Test connectionTestCmd `cmd:"" help:"Test a directory: address, credentials, each right; says what is missing."`
+}
+
+// connectionView is a connection in JSON.
+type connectionView struct {
+	ID        string            `json:"id"`
+	Kind      string            `json:"kind"`
+	State     string            `json:"state"` // ready, degraded
+	Cause     *string           `json:"cause"`
+	Failures  int               `json:"failures"`
+	NextTryAt *workspace.Micros `json:"next_try_at"`
+	LastGood  *workspace.Micros `json:"last_good_run_at"`
+	LastFull  *workspace.Micros `json:"last_full_at"`
+	LastSweep *workspace.Micros `json:"last_sweep_at"`
+	People    int               `json:"people"`
+	Groups    int               `json:"groups"`
+	Server    *string           `json:"server"`
+	Mark      *string           `json:"mark"`
+	Held      int               `json:"held_plans"`
+}
+
+// connections reads the state of the configured connections.
+func (s *session) connections(ctx context.Context) ([]connectionView, error) {
+	views := []connectionView{}
+	err := s.view(ctx, func(r *store.Reader) error {
+		holds, err := r.OpenHolds("")
+		if err != nil {
+			return err
+		}
+		for i := range s.workspace.Connections {
+			v, err := readConnection(r, &s.workspace.Connections[i], holds)
+			if err != nil {
+				return err
+			}
+			views = append(views, v)
+		}
+		return nil
+	})
+	return views, err
+}
+
+func readConnection(r *store.Reader, c *configs.Connection, holds []store.HoldRow) (connectionView, error) {
+	v := connectionView{ID: c.ID, Kind: c.Kind, State: "ready"}
+	row, err := r.Connection(c.ID)
+	if errors.Is(err, workspace.ErrNotFound) {
+		return v, nil // configured since the last start
+	}
+	if err != nil {
+		return v, err
+	}
+	v.State, v.LastGood, v.People, v.Groups = row.State, optionalTime(row.LastGoodRunAt), row.UsersTotal, row.GroupsTotal
+	for i := range holds {
+		if holds[i].Connection == c.ID {
+			v.Held++
+		}
+	}
+	if c.Kind != ldap.Kind {
+		return v, nil
+	}
+	p, err := r.PollState(c.ID)
+	v.Failures, v.NextTryAt, v.LastFull, v.LastSweep = p.Failures, optionalTime(p.NextAt), optionalTime(p.LastFullAt), optionalTime(p.LastSweepAt)
+	v.Cause, v.Server, v.Mark = optionalText(p.Cause), optionalText(p.Server), optionalText(p.Mark)
+	if v.Cause != nil {
+		v.State = "degraded"
+	}
+	return v, err
+}
+
+// optionalText is text in JSON, null for none.
+func optionalText(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+type connectionListCmd struct {
+	workspaceFlag
+	formatFlag
+}
+
+// Help is shown by --help.
+func (connectionListCmd) Help() string { return "Example:\n  rollcall connections list --format json" }
+
+// Run lists the connections.
+func (c *connectionListCmd) Run(ctx context.Context, env *environment) (err error) {
+	s, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close(&err)
+	views, err := s.connections(ctx)
+	if err != nil {
+		return err
+	}
+	l := listing{
+		items: views, header: []string{"id", "kind", "state", "last_good_run", "people", "groups", "held_plans", "cause"},
+		none: "no connection is configured",
+	}
+	for i := range views {
+		v := &views[i]
+		l.rows = append(l.rows, []string{
+			v.ID, v.Kind, v.State, stampOf(v.LastGood), strconv.Itoa(v.People), strconv.Itoa(v.Groups), strconv.Itoa(v.Held), deref(v.Cause),
+		})
+	}
+	return l.write(env.out, c.Format)
+}
+
+// stampOf shows an optional time.
+func stampOf(m *workspace.Micros) string {
+	if m == nil {
+		return ""
+	}
+	return stamp(*m)
+}
+
+type connectionShowCmd struct {
+	workspaceFlag
+	ID     string `arg:"" name:"connection" help:"Connection."`
+	Format string `help:"Output: ${enum}." enum:"text,json" default:"text"`
+}
+
+// Help is shown by --help.
+func (connectionShowCmd) Help() string { return "Example:\n  rollcall connections show corp" }
+
+// Run shows one connection.
+func (c *connectionShowCmd) Run(ctx context.Context, env *environment) (err error) {
+	s, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close(&err)
+	if err := knownConnection(s.workspace, c.ID); err != nil {
+		return err
+	}
+	views, err := s.connections(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range views {
+		v := &views[i]
+		if v.ID != c.ID {
+			continue
+		}
+		if c.Format == "json" {
+			return writeJSON(env.out, v)
+		}
+		return writeFields(env.out, [][2]string{
+			{"id", v.ID}, {"kind", v.Kind}, {"state", v.State}, {"cause", deref(v.Cause)}, {"failed runs", zeroIsNone(v.Failures)},
+			{"next try", stampOf(v.NextTryAt)}, {"last good run", stampOf(v.LastGood)}, {"last full read", stampOf(v.LastFull)},
+			{"last id sweep", stampOf(v.LastSweep)}, {"people", strconv.Itoa(v.People)}, {"groups", strconv.Itoa(v.Groups)},
+			{"held plans", strconv.Itoa(v.Held)}, {"server", deref(v.Server)}, {"mark", deref(v.Mark)},
+		})
+	}
+	return nil
+}
+
+func zeroIsNone(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+type connectionTestCmd struct {
+	workspaceFlag
+	Connection string `arg:"" help:"Connection of kind ldap."`
+	Format     string `help:"Output: ${enum}." enum:"text,json" default:"text"`
+}
+
+// Help is shown by --help.
+func (connectionTestCmd) Help() string {
+	return `Binds as the daemon would and tries every right with a small read; writes nothing, here or there, and needs no store.
+Exit 0 if all that is needed is there, 1 if not. Warnings say what will stay invisible.
+
+Example:
+  rollcall connections test corp`
+}
+
+// Run tests one connection.
+func (c *connectionTestCmd) Run(ctx context.Context, env *environment) error {
+	config, err := c.load()
+	if err != nil {
+		return err
+	}
+	w, err := c.pick(config)
+	if err != nil {
+		return err
+	}
+	connection, err := polledConnection(w, c.Connection)
+	if err != nil {
+		return err
+	}
+	found, err := testDirectory(ctx, w, connection)
+	if err != nil {
+		return err
+	}
+	if c.Format == "json" {
+		err = writeJSON(env.out, found)
+	} else {
+		err = found.text(env.out)
+	}
+	if err == nil && !found.OK {
+		return &exitError{code: exitFailed}
+	}
+	return err
+}
+
+// testLimit bounds a whole test of a connection.
+const testLimit = 10 * time.Minute
+
+// probeView is what a test found, in JSON.
+type probeView struct {
+	ConnectionID string      `json:"connection_id"`
+	OK           bool        `json:"ok"`
+	Error        *string     `json:"error"`
+	Server       string      `json:"server"`
+	Tenant       string      `json:"tenant"`
+	People       int         `json:"people"`
+	Groups       int         `json:"groups"`
+	Rights       []rightView `json:"rights"`
+	Warnings     []string    `json:"warnings"`
+}
+
+// rightView is one right that the account needs.
+type rightView struct {
+	Need     string `json:"need"`
+	Granted  bool   `json:"granted"`
+	Optional bool   `json:"optional"`
+	Why      string `json:"why"`
+	Remedy   string `json:"remedy"`
+}
+
+// testDirectory is "test connection". What the directory answers is the
+// verdict; an error is ours.
+func testDirectory(ctx context.Context, w *configs.Workspace, c *configs.Connection) (v probeView, err error) {
+	ctx, cancel := context.WithTimeout(ctx, testLimit)
+	defer cancel()
+	d, err := openDirectory(w, c, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return v, err
+	}
+	defer func() { err = errors.Join(err, d.source.Close()) }()
+	probe, perr := d.source.Check(ctx)
+	v = probeView{
+		ConnectionID: c.ID, OK: perr == nil, Server: probe.Server, Tenant: probe.Tenant, People: probe.People, Groups: probe.Groups,
+		Rights: []rightView{}, Warnings: orEmpty(probe.Warnings),
+	}
+	if perr != nil {
+		v.Error = optionalText(perr.Error())
+	}
+	for _, r := range probe.Rights {
+		v.Rights = append(v.Rights, rightView(r))
+		v.OK = v.OK && (r.Granted || r.Optional)
+	}
+	return v, nil
+}
+
+// text writes the test for people: what is missing comes with what to do.
+func (v *probeView) text(out io.Writer) error {
+	var b strings.Builder
+	if v.Server != "" {
+		fmt.Fprintf(&b, "%s: %s, %s people, %s groups\n", v.ConnectionID, clean(v.Server), thousands(v.People), thousands(v.Groups))
+	}
+	for _, r := range v.Rights {
+		mark := "ok"
+		switch {
+		case !r.Granted && r.Optional:
+			mark = "without"
+		case !r.Granted:
+			mark = "MISSING"
+		}
+		fmt.Fprintf(&b, "%-8s%s", mark, clean(r.Need))
+		if r.Why != "" {
+			fmt.Fprintf(&b, "   (%s)", clean(r.Why))
+		}
+		b.WriteByte('\n')
+		if r.Remedy != "" {
+			fmt.Fprintf(&b, "        do   %s\n", clean(r.Remedy))
+		}
+	}
+	for _, w := range v.Warnings {
+		fmt.Fprintf(&b, "note    %s\n", clean(w))
+	}
+	switch {
+	case v.Error != nil:
+		fmt.Fprintf(&b, "FAILED  %s: %s\n        do   %s\n", v.ConnectionID, clean(*v.Error), connectHint)
+	case v.OK:
+		fmt.Fprintf(&b, "%s is good; next: rollcall sync %s --dry-run\n", v.ConnectionID, v.ConnectionID)
+	default:
+		fmt.Fprintf(&b, "%s is not good yet: see what is MISSING\n", v.ConnectionID)
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+// connectHint is what to look at when the directory could not be asked.
+const connectHint = "check url, ca, bind_dn and the file of bind_password; nothing was changed"
