@@ -84,7 +84,7 @@ func (c *checkup) people(ctx context.Context) error {
 	err := c.paged(ctx, search{
 		what: "listing people", base: c.cfg.People.Base, filter: c.plan.people, attrs: []string{c.plan.id.attr},
 		entry: func(e *goldap.Entry) (bool, error) {
-			id, err := c.plan.id.read(e.GetEqualFoldRawAttributeValues(c.plan.id.attr))
+			id, err := c.plan.id.read(e.GetEqualFoldAttributeValues(c.plan.id.attr))
 			if err != nil {
 				unreadable++
 				return true, nil

@@ -46,20 +46,20 @@ func (r *reader) dirSyncPages(ctx context.Context, cookie []byte, attrs []string
 		req := goldap.NewSearchRequest(r.l.root.suffix, goldap.ScopeWholeSubtree, goldap.NeverDerefAliases, 0, 0, false,
 			// A tombstone has lost what the filter tests.
 			"(|"+r.plan.people+"(isDeleted=TRUE))", attrs, []goldap.Control{goldap.NewRequestControlDirSync(objectSecurity, pageBytes, cookie)})
-		err := r.l.stream(ctx, req, func(res goldap.Response) error {
-			for _, c := range res.Controls() {
+		err := r.l.stream(ctx, req, func(it item) error {
+			for _, c := range it.controls {
 				if d, ok := c.(*goldap.ControlDirSync); ok {
 					end = d
 				}
 			}
-			if res.Entry() == nil {
+			if it.entry == nil {
 				return nil
 			}
 			if r.entries++; r.entries > maxEntries {
 				own = &sync.IncompleteError{Why: fmt.Sprintf("reading changes: more than %d entries (RD9)", maxEntries)}
 				return own
 			}
-			own = take(res.Entry())
+			own = take(it.entry)
 			return own
 		})
 		if own != nil {

@@ -20,8 +20,8 @@ func (p *peopleRead) syncrepl(ctx context.Context, at position, next *position) 
 		p.plan.people, p.plan.ask, []goldap.Control{goldap.NewControlSyncRequest(goldap.SyncRequestModeRefreshOnly, at.Cookie, false)})
 	c := &consumer{peopleRead: p, sentinel: sentinel}
 	var own error
-	err = p.l.stream(ctx, req, func(res goldap.Response) error {
-		own = c.take(ctx, res)
+	err = p.l.stream(ctx, req, func(it item) error {
+		own = c.take(ctx, it)
 		return own
 	})
 	if own != nil {
@@ -59,9 +59,9 @@ type consumer struct {
 	cookie   []byte
 }
 
-func (c *consumer) take(ctx context.Context, res goldap.Response) error {
+func (c *consumer) take(ctx context.Context, it item) error {
 	var state *goldap.ControlSyncState
-	for _, ctl := range res.Controls() {
+	for _, ctl := range it.controls {
 		switch x := ctl.(type) {
 		case *goldap.ControlSyncDone:
 			c.done = x
@@ -73,7 +73,7 @@ func (c *consumer) take(ctx context.Context, res goldap.Response) error {
 			}
 		}
 	}
-	e := res.Entry()
+	e := it.entry
 	if e == nil {
 		return nil
 	}

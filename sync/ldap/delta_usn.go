@@ -39,7 +39,7 @@ func (p *peopleRead) usn(ctx context.Context, at position, next *position) error
 
 // leftBase states that an entry of the people filter lies elsewhere now.
 func (p *peopleRead) leftBase(e *goldap.Entry) error {
-	id, err := p.plan.id.read(e.GetEqualFoldRawAttributeValues(p.plan.id.attr))
+	id, err := p.plan.id.read(e.GetEqualFoldAttributeValues(p.plan.id.attr))
 	if err != nil {
 		return nil // not ours to read, and no conclusion from it
 	}
@@ -81,5 +81,5 @@ func (p *peopleRead) tombstoneID(e *goldap.Entry) (string, error) {
 			return uniqueIDText(id)
 		}
 	}
-	return p.plan.id.read(e.GetEqualFoldRawAttributeValues(p.plan.id.attr))
+	return p.plan.id.read(e.GetEqualFoldAttributeValues(p.plan.id.attr))
 }

@@ -147,28 +147,20 @@ func (s *Source) dialOne(ctx context.Context, text string, creds credentials) (_
 		return nil, err
 	}
 	shaken := raw
-	if u.Scheme == "ldaps" {
-		hctx, cancel := context.WithTimeout(ctx, s.cfg.Timeouts.Dial)
-		defer cancel()
-		conn := tls.Client(raw, cfg)
-		if err := conn.HandshakeContext(hctx); err != nil {
-			return nil, errors.Join(fmt.Errorf("TLS: %w", err), raw.Close())
+	if u.Scheme == "ldaps" || s.cfg.StartTLS {
+		if shaken, err = s.encrypt(ctx, raw, cfg); err != nil {
+			return nil, errors.Join(err, raw.Close())
 		}
-		shaken = conn
 	}
-	conn := goldap.NewConn(shaken, u.Scheme == "ldaps")
+	t := newTap(shaken)
+	conn := goldap.NewConn(t, shaken != raw)
 	conn.Start()
-	l := &link{conn: conn, raw: raw, server: u.Host, creds: creds, limits: s.cfg.Timeouts}
+	l := &link{conn: conn, tap: t, raw: raw, server: u.Host, creds: creds, limits: s.cfg.Timeouts}
 	defer func() {
 		if err != nil {
 			l.close()
 		}
 	}()
-	if s.cfg.StartTLS {
-		if err := l.guard(ctx, s.cfg.Timeouts.Bind, "StartTLS", func() error { return conn.StartTLS(cfg) }); err != nil {
-			return nil, err
-		}
-	}
 	if err := s.bind(ctx, l); err != nil {
 		return nil, err
 	}
@@ -176,6 +168,51 @@ func (s *Source) dialOne(ctx context.Context, text string, creds credentials) (_
 		return nil, err
 	}
 	return l, nil
+}
+
+// encrypt speaks TLS on a fresh connection, after StartTLS (RFC 4511 section
+// 4.14) where that is configured. The library's own StartTLS has no deadline.
+func (s *Source) encrypt(ctx context.Context, raw net.Conn, cfg *tls.Config) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeouts.Dial)
+	defer cancel()
+	if s.cfg.StartTLS {
+		stop := context.AfterFunc(ctx, func() {
+			// A step that is under way ends with an error.
+			_ = raw.SetDeadline(time.Unix(1, 0))
+		})
+		err := startTLS(raw)
+		if !stop() {
+			return nil, &TimeoutError{Doing: "StartTLS", Limit: s.cfg.Timeouts.Dial}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("StartTLS: %w", err)
+		}
+	}
+	conn := tls.Client(raw, cfg)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, fmt.Errorf("TLS: %w", err)
+	}
+	return conn, nil
+}
+
+const oidStartTLS = "1.3.6.1.4.1.1466.20037"
+
+func startTLS(raw net.Conn) error {
+	m := ber.NewSequence("LDAPMessage")
+	m.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, 1, "messageID"))
+	req := ber.Encode(ber.ClassApplication, ber.TypeConstructed, goldap.ApplicationExtendedRequest, nil, "ExtendedRequest")
+	req.AppendChild(ber.NewString(ber.ClassContext, ber.TypePrimitive, 0, oidStartTLS, "requestName"))
+	m.AppendChild(req)
+	if _, err := raw.Write(m.Bytes()); err != nil {
+		return err
+	}
+	// It reads not one byte beyond the answer: what follows is TLS, and
+	// nothing that came before TLS is believed.
+	answer, err := ber.ReadPacket(raw)
+	if err != nil {
+		return err
+	}
+	return goldap.GetLDAPError(answer)
 }
 
 // bind proves who we are: simple bind over TLS, or the client certificate.

@@ -4,9 +4,8 @@
 // business, and only after Sink.Done.
 //
 // The library underneath (go-ldap v3.4.15) reports several failures as an
-// empty success. Every search therefore goes through link.search and
-// link.base, which turn what the library hides into errors (sources section
-// 8.3, LC1 to LC11).
+// empty success. Every search therefore goes through link.stream, which turns
+// what the library hides into errors (sources section 8.3, LC1 to LC11).
 //
 // A Source is safe for concurrent use; one Full, Delta or Sweep runs at a
 // time, Get and Check use connections of their own (SO1).

@@ -331,7 +331,7 @@ func (s *Source) getDump(ctx context.Context, id string) (workspace.Identity, er
 	}
 	var found *goldap.Entry
 	err = d.each(ctx, func(e *goldap.Entry) error {
-		if got, err := d.plan.id.read(e.GetEqualFoldRawAttributeValues(d.plan.id.attr)); err == nil && got == id {
+		if got, err := d.plan.id.read(e.GetEqualFoldAttributeValues(d.plan.id.attr)); err == nil && got == id {
 			found = e
 		}
 		return nil

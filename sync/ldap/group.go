@@ -85,7 +85,7 @@ func (r *reader) idFilter(ids []string) string {
 
 // entry takes one group with the members that came with it.
 func (g *groupRead) entry(ctx context.Context, e *goldap.Entry) (bool, error) {
-	id, err := g.plan.id.read(e.GetEqualFoldRawAttributeValues(g.plan.id.attr))
+	id, err := g.plan.id.read(e.GetEqualFoldAttributeValues(g.plan.id.attr))
 	if err != nil {
 		return false, &sync.IncompleteError{Why: fmt.Sprintf("the group %s shows no %s: allow the account to read it", e.DN, g.plan.id.attr)}
 	}
@@ -306,11 +306,11 @@ func rangeOf(e *goldap.Entry, attr string) (got []string, last bool, next int, o
 }
 
 // relativeID gives the last part of a security identifier (MS-DTYP 2.4.2.2).
-func relativeID(sid []byte) string {
+func relativeID(sid string) string {
 	if len(sid) < 12 || len(sid) != 8+4*int(sid[1]) {
 		return ""
 	}
-	return strconv.FormatUint(uint64(binary.LittleEndian.Uint32(sid[len(sid)-4:])), 10)
+	return strconv.FormatUint(uint64(binary.LittleEndian.Uint32([]byte(sid[len(sid)-4:]))), 10)
 }
 
 // primary adds the people whose primary group is one of those read: a group
@@ -351,7 +351,7 @@ func (g *groupRead) primaryOf(ctx context.Context, rids []string) error {
 		what: "reading primary groups", base: g.cfg.People.Base, filter: "(&" + g.plan.people + "(|" + b.String() + "))",
 		attrs: []string{g.plan.id.attr, "primaryGroupID"},
 		entry: func(e *goldap.Entry) (bool, error) {
-			id, err := g.plan.id.read(e.GetEqualFoldRawAttributeValues(g.plan.id.attr))
+			id, err := g.plan.id.read(e.GetEqualFoldAttributeValues(g.plan.id.attr))
 			group, ok := g.rids[e.GetEqualFoldAttributeValue("primaryGroupID")]
 			if err != nil || !ok || !seen.add(id) {
 				return false, nil

@@ -14,7 +14,7 @@ var errID = errors.New("not a readable id")
 
 // guidText gives the text of an objectGUID: 16 bytes whose first three fields
 // are little-endian (LM1).
-func guidText(b []byte) (string, error) {
+func guidText(b string) (string, error) {
 	if len(b) != 16 {
 		return "", errID
 	}
@@ -83,7 +83,7 @@ func newIDKind(attr string) idKind {
 
 // read gives the id of an entry as lower-case UUID text, or as it stands for
 // an opaque attribute.
-func (k idKind) read(raw [][]byte) (string, error) {
+func (k idKind) read(raw []string) (string, error) {
 	if len(raw) != 1 || len(raw[0]) == 0 {
 		return "", errID
 	}
@@ -92,21 +92,21 @@ func (k idKind) read(raw [][]byte) (string, error) {
 	case idGUID:
 		return guidText(v)
 	case idUniqueID:
-		return uniqueIDText(string(v))
+		return uniqueIDText(v)
 	case idUUID:
-		g, err := uuid.ParseBytes(v)
+		g, err := uuid.Parse(v)
 		if err != nil {
 			return "", errID
 		}
 		return g.String(), nil
 	}
-	if len(v) == 16 && !utf8.Valid(v) {
+	if len(v) == 16 && !utf8.ValidString(v) {
 		return guidText(v)
 	}
-	if !utf8.Valid(v) || strings.ContainsRune(string(v), 0) || len(v) > 256 {
+	if !utf8.ValidString(v) || strings.ContainsRune(v, 0) || len(v) > 256 {
 		return "", errID
 	}
-	return string(v), nil
+	return v, nil
 }
 
 // filter gives the filter that finds exactly one id; nothing in an id can

@@ -94,12 +94,11 @@ func (r *ldifReader) fault(format string, args ...any) error {
 func addValue(e *goldap.Entry, name string, value []byte) {
 	for _, a := range e.Attributes {
 		if strings.EqualFold(a.Name, name) {
-			a.ByteValues = append(a.ByteValues, value)
 			a.Values = append(a.Values, string(value))
 			return
 		}
 	}
-	e.Attributes = append(e.Attributes, &goldap.EntryAttribute{Name: name, Values: []string{string(value)}, ByteValues: [][]byte{value}})
+	e.Attributes = append(e.Attributes, &goldap.EntryAttribute{Name: name, Values: []string{string(value)}})
 }
 
 // spec splits name: value, name:: base64 and refuses name:< URL, which would

@@ -29,6 +29,7 @@ func (e *TimeoutError) Error() string {
 // used again after any failure of the connection, timeout or cancellation.
 type link struct {
 	conn   *goldap.Conn
+	tap    *tap
 	raw    net.Conn
 	server string // host:port as configured
 	creds  credentials
@@ -43,8 +44,10 @@ type link struct {
 // waiting request with an error; its own Close may hang on a stream that
 // nobody drains (LC6).
 func (l *link) abort() {
-	// A socket that is closed already is what we want.
+	// A socket that is closed already is what we want. TLS's farewell would
+	// wait for a server that does not listen.
 	_ = l.raw.Close()
+	l.tap.once.Do(func() { close(l.tap.closed) })
 }
 
 // close ends the link; it may be called more than once.
@@ -59,11 +62,11 @@ func (l *link) close() {
 
 func (l *link) alive() bool { return !l.conn.IsClosing() }
 
-// stream runs one search and hands its entries over one by one. It returns
-// the controls of the final answer. What the library hides becomes an error:
-// a dead connection (LC1), a cancelled context (LC2), a server that stalls
-// (LC5). After an error the link is closed.
-func (l *link) stream(ctx context.Context, req *goldap.SearchRequest, item func(goldap.Response) error) (err error) {
+// stream runs one search and hands over what it gives, one item at a time.
+// What the library hides becomes an error: a dead connection (LC1), a
+// cancelled context (LC2), a server that stalls (LC5). After anything but an
+// answer of the server the link is closed.
+func (l *link) stream(ctx context.Context, req *goldap.SearchRequest, take func(item) error) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -78,84 +81,133 @@ func (l *link) stream(ctx context.Context, req *goldap.SearchRequest, item func(
 			l.close()
 		}
 	}()
-	res := l.conn.SearchAsync(inner, req, 64)
+	others, end := l.pump(inner, req)
 	watch := newWatchdog(l)
-	for watch.next(res) {
-		if res.Referral() != "" {
-			l.referrals++
-			continue
+	for {
+		it, done, err := watch.next(ctx, others)
+		if err != nil {
+			return err
 		}
-		if err := item(res); err != nil {
-			// The search is not drained: the next one would wait behind it.
-			l.close()
+		if done {
+			break
+		}
+		if err := l.hand(it, take); err != nil {
 			return err
 		}
 	}
-	switch {
+	// All entries were there before the end was.
+	for more := true; more; {
+		select {
+		case it := <-l.tap.entries:
+			if err := l.hand(it, take); err != nil {
+				return err
+			}
+		default:
+			more = false
+		}
+	}
+	switch err := <-end; {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case watch.fired != nil:
-		return watch.fired
-	case res.Err() != nil:
-		return res.Err()
+	case err != nil:
+		return err
 	case !l.alive():
 		return errLinkDown
 	}
 	return nil
 }
 
+// hand passes an item on. If it is refused the search is not drained, and the
+// next one would wait behind it: the link is closed.
+func (l *link) hand(it item, take func(item) error) error {
+	if it.referral {
+		l.referrals++
+		return nil
+	}
+	if err := take(it); err != nil {
+		l.close()
+		return err
+	}
+	return nil
+}
+
+// pump starts a search and gives what comes by way of the library; after
+// that, what the search ended with.
+func (l *link) pump(ctx context.Context, req *goldap.SearchRequest) (others chan item, end chan error) {
+	others, end = make(chan item), make(chan error, 1)
+	res := l.conn.SearchAsync(ctx, req, 64)
+	go func() {
+		defer close(others)
+		for res.Next() {
+			it := item{entry: res.Entry(), controls: res.Controls(), referral: res.Referral() != ""}
+			select {
+			case others <- it:
+			case <-ctx.Done():
+				end <- ctx.Err()
+				return
+			}
+		}
+		end <- res.Err()
+	}()
+	return others, end
+}
+
 // watchdog bounds the silence between two packets and the waiting for one
 // page. Time that the sink takes does not count.
 type watchdog struct {
 	link   *link
+	timer  *time.Timer
 	waited time.Duration
-	fired  error
 }
 
 func newWatchdog(l *link) *watchdog { return &watchdog{link: l} }
 
-// next waits for the next item of a search.
-func (w *watchdog) next(res goldap.Response) bool {
+// next waits for the next item of a search; done is its end.
+func (w *watchdog) next(ctx context.Context, others chan item) (it item, done bool, err error) {
+	// Mostly the next entry is there already, and no clock is needed.
+	select {
+	case it = <-w.link.tap.entries:
+		return it, false, nil
+	default:
+	}
 	limit, doing := w.link.limits.Idle, "search"
 	if left := w.link.limits.Page - w.waited; left < limit {
 		limit, doing = max(left, time.Millisecond), "reading a page"
 	}
 	began := time.Now()
-	timer := time.AfterFunc(limit, w.link.abort)
-	more := res.Next()
-	if !timer.Stop() {
-		w.fired = &TimeoutError{Doing: doing, Limit: limit}
-		return false
+	defer func() { w.waited += time.Since(began) }()
+	if w.timer == nil {
+		w.timer = time.NewTimer(limit)
+	} else {
+		w.timer.Reset(limit)
 	}
-	w.waited += time.Since(began)
-	return more
+	defer w.timer.Stop()
+	select {
+	case it = <-w.link.tap.entries:
+		return it, false, nil
+	case it, ok := <-others:
+		return it, !ok, nil
+	case <-ctx.Done():
+		return it, false, ctx.Err()
+	case <-w.timer.C:
+		return it, false, &TimeoutError{Doing: doing, Limit: limit}
+	}
 }
 
-// base reads one entry, or none: at most one answer is taken.
+// base reads one entry, or none.
 func (l *link) base(ctx context.Context, name, filter string, attrs []string, controls ...goldap.Control) (*goldap.Entry, error) {
 	// A new request each time: the library leaves its controls in it (LC3).
 	req := goldap.NewSearchRequest(name, goldap.ScopeBaseObject, goldap.NeverDerefAliases, 0, 0, false, filter, attrs, controls)
-	var res *goldap.SearchResult
-	err := l.guard(ctx, l.limits.Bind, "reading "+orRoot(name), func() (err error) {
-		res, err = l.conn.Search(req)
-		return err
-	})
-	// LC4: the library may return entries and an error; the error counts.
-	switch {
-	case err != nil:
-		if !isAnswer(err) {
-			l.close()
+	var found *goldap.Entry
+	err := l.stream(ctx, req, func(it item) error {
+		if found == nil {
+			found = it.entry
 		}
+		return nil
+	})
+	// LC4: entries and an error may come together; the error counts.
+	if err != nil {
 		return nil, err
-	case len(res.Entries) == 0:
-		return nil, nil
 	}
-	return res.Entries[0], nil
-}
-
-func orRoot(name string) string {
-	if name == "" {
-		return "the root DSE"
-	}
-	return name
+	return found, nil
 }

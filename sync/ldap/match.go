@@ -72,7 +72,7 @@ func matches(p *ber.Packet, e *goldap.Entry) bool {
 	}
 	raw, _ := values(e, octets(p.Children[0]))
 	for _, v := range raw {
-		if matchesValue(p, foldValue(v)) {
+		if matchesValue(p, foldValue([]byte(v))) {
 			return true
 		}
 	}

@@ -96,9 +96,9 @@ func (r *reader) unpaged(ctx context.Context, q search) error {
 func (r *reader) onePage(ctx context.Context, q search, controls []goldap.Control, control func(goldap.Control)) (total, fresh int, err error) {
 	req := goldap.NewSearchRequest(q.base, goldap.ScopeWholeSubtree, goldap.NeverDerefAliases, 0, 0, false, q.filter, q.attrs, controls)
 	var own error
-	err = r.l.stream(ctx, req, func(res goldap.Response) error {
-		if res.Entry() == nil {
-			for _, c := range res.Controls() {
+	err = r.l.stream(ctx, req, func(it item) error {
+		if it.entry == nil {
+			for _, c := range it.controls {
 				control(c)
 			}
 			return nil
@@ -108,7 +108,7 @@ func (r *reader) onePage(ctx context.Context, q search, controls []goldap.Contro
 			return own
 		}
 		total++
-		isFresh, err := q.entry(res.Entry())
+		isFresh, err := q.entry(it.entry)
 		if isFresh {
 			fresh++
 		}

@@ -44,7 +44,7 @@ func (r *reader) person(e *goldap.Entry) (id workspace.Identity, whole bool, err
 func (r *reader) bare(e *goldap.Entry) (workspace.Identity, error) {
 	id := workspace.Identity{Connection: r.opt.Connection, ObservedAt: r.observed}
 	var err error
-	if id.ExternalID, err = r.plan.id.read(e.GetEqualFoldRawAttributeValues(r.plan.id.attr)); err != nil {
+	if id.ExternalID, err = r.plan.id.read(e.GetEqualFoldAttributeValues(r.plan.id.attr)); err != nil {
 		return id, err
 	}
 	id.DN, err = DNKey(e.DN)
@@ -94,20 +94,19 @@ func (p *plan) state(id *workspace.Identity, f *field, e *goldap.Entry, whole bo
 
 // values gives an attribute's values, and whether the entry has it. Names do
 // not differ by letter case (LC9).
-func values(e *goldap.Entry, name string) ([][]byte, bool) {
+func values(e *goldap.Entry, name string) ([]string, bool) {
 	for _, a := range e.Attributes {
 		if strings.EqualFold(a.Name, name) {
-			return a.ByteValues, true
+			return a.Values, true
 		}
 	}
 	return nil, false
 }
 
 // texts turns values into text; ok is false when one was none.
-func (f *field) texts(raw [][]byte) (out []string, ok bool) {
+func (f *field) texts(raw []string) (out []string, ok bool) {
 	ok = true
-	for _, v := range raw {
-		s := string(v)
+	for _, s := range raw {
 		if !utf8.ValidString(s) || strings.IndexByte(s, 0) >= 0 {
 			ok = false
 			continue
@@ -133,7 +132,7 @@ func (p *plan) active(e *goldap.Entry) (active, known bool) {
 	raw, present := values(e, p.disabledAttr)
 	if p.disabled.Attr != "" {
 		for _, v := range raw {
-			if fold.Equal(strings.TrimSpace(string(v)), p.disabled.Eq) {
+			if fold.Equal(strings.TrimSpace(v), p.disabled.Eq) {
 				return false, true
 			}
 		}
@@ -143,7 +142,7 @@ func (p *plan) active(e *goldap.Entry) (active, known bool) {
 		// Elsewhere an enabled account has no flag at all.
 		return p.flavor != AD, p.flavor != AD
 	}
-	v := strings.TrimSpace(string(raw[0]))
+	v := strings.TrimSpace(raw[0])
 	switch p.flavor {
 	case AD:
 		bits, err := strconv.ParseInt(v, 10, 64)
@@ -164,7 +163,7 @@ func (p *plan) expiry(id *workspace.Identity, e *goldap.Entry, whole bool) {
 		if !present || len(raw) == 0 {
 			continue
 		}
-		at, never, err := parseExpiry(name, string(raw[0]))
+		at, never, err := parseExpiry(name, raw[0])
 		if err != nil {
 			return // unknown: not stated at all
 		}

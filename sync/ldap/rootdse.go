@@ -131,14 +131,14 @@ func adServer(ctx context.Context, l *link, settings string) (string, error) {
 	if err != nil {
 		return "", readError("reading the domain controller's invocationId", err)
 	}
-	if e == nil || len(e.GetEqualFoldRawAttributeValue("invocationId")) != 16 {
+	if e == nil || len(e.GetEqualFoldAttributeValue("invocationId")) != 16 {
 		return "", &sync.ScopeError{Need: "read invocationId of " + settings}
 	}
 	key, err := DNKey(settings)
 	if err != nil {
 		return "", err
 	}
-	return key + "/" + hex.EncodeToString(e.GetEqualFoldRawAttributeValue("invocationId")), nil
+	return key + "/" + hex.EncodeToString([]byte(e.GetEqualFoldAttributeValue("invocationId"))), nil
 }
 
 // tenantOf reads the immutable id of the naming context: another directory
@@ -152,7 +152,7 @@ func tenantOf(ctx context.Context, l *link, r *rootDSE) (string, error) {
 	if err != nil || e == nil {
 		return "", nil // may not be read: no pin
 	}
-	id, err := kind.read(e.GetEqualFoldRawAttributeValues(kind.attr))
+	id, err := kind.read(e.GetEqualFoldAttributeValues(kind.attr))
 	if err != nil {
 		return "", nil // not shown: no pin
 	}

@@ -67,7 +67,7 @@ func (r *reader) count(ctx context.Context, ids []string) (int, error) {
 		what: "reading the longest-known people", base: r.cfg.People.Base, filter: "(&" + r.plan.people + filter + ")",
 		attrs: []string{r.plan.id.attr},
 		entry: func(e *goldap.Entry) (bool, error) {
-			id, err := r.plan.id.read(e.GetEqualFoldRawAttributeValues(r.plan.id.attr))
+			id, err := r.plan.id.read(e.GetEqualFoldAttributeValues(r.plan.id.attr))
 			return err == nil && found.add(id), nil
 		},
 	})

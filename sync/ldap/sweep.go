@@ -44,7 +44,7 @@ func (s *Source) Sweep(ctx context.Context, sink sync.Sink) error {
 	err = r.paged(ctx, search{
 		what: "reading ids", base: r.cfg.People.Base, filter: r.plan.people, attrs: []string{r.plan.id.attr},
 		entry: func(e *goldap.Entry) (bool, error) {
-			id, err := r.plan.id.read(e.GetEqualFoldRawAttributeValues(r.plan.id.attr))
+			id, err := r.plan.id.read(e.GetEqualFoldAttributeValues(r.plan.id.attr))
 			if err != nil {
 				return false, &sync.IncompleteError{Why: fmt.Sprintf("%s shows no readable %s", e.DN, r.plan.id.attr)}
 			}
