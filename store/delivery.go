@@ -138,7 +138,7 @@ func (r *Reader) LeaverTimes(member, run string) (v LeaverTimes, err error) {
 			v.Delivered = max(v.Delivered, d.DoneAt)
 			v.Verified = max(v.Verified, d.VerifiedAt)
 			v.Sessions += d.Sessions
-			if d.VerifyAt > 0 {
+			if d.VerifiedAt == 0 && d.VerifyAt+workspace.Micros(d.VerifyTries) > 0 {
 				v.Unproved = append(v.Unproved, d.Sink)
 			}
 		}

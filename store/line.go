@@ -9,10 +9,6 @@ import (
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
-// LeaseTime is how long a claimed line belongs to one deliverer (OB4); a
-// delivery ends well before.
-const LeaseTime = 30 * time.Second
-
 // Delivery is one event at the head of its line, claimed for one attempt.
 type Delivery struct {
 	Sink  string
@@ -41,13 +37,13 @@ func (d *Delivery) Leaver() bool { return d.leaverSeq >= d.From }
 type lineRow struct {
 	subjectType, subject string
 	done, last, leaver   int64
-	part, tries          int
+	part, tries, status  int
 	attempt              int64
 	jti                  string
 }
 
 const (
-	lineColumns = `subject_type, subject_id, done_seq, last_seq, leaver_seq, part, tries, attempt, jti`
+	lineColumns = `subject_type, subject_id, done_seq, last_seq, leaver_seq, part, tries, status, attempt, jti`
 
 	// A line that waits for a retry is due at once when a leaver event joins
 	// it; the leaver's own schedule begins then (OB6).
@@ -90,7 +86,7 @@ const (
 )
 
 func scanLine(s scanner, l *lineRow) error {
-	return s.Scan(&l.subjectType, &l.subject, &l.done, &l.last, &l.leaver, &l.part, &l.tries, &l.attempt, &l.jti)
+	return s.Scan(&l.subjectType, &l.subject, &l.done, &l.last, &l.leaver, &l.part, &l.tries, &l.status, &l.attempt, &l.jti)
 }
 
 // queue puts events into the line of every sink that wants them, in the
@@ -152,10 +148,10 @@ func (r *Reader) Due(sink string, at workspace.Micros) (leaver, ordinary bool, e
 	return leaver, ordinary, nil
 }
 
-// Claim takes up to limit lines that are due, for the lease time; leavers
-// takes those in which an event waits that ends access, and no others. Rows
-// that somebody else is claiming are passed over.
-func (t *Tx) Claim(sink, holder string, leavers bool, at workspace.Micros, limit int) ([]Delivery, error) {
+// Claim takes up to limit lines that are due, for the time of a lease (OB4);
+// leavers takes those in which an event waits that ends access, and no others.
+// Rows that somebody else is claiming are passed over.
+func (t *Tx) Claim(sink, holder string, leavers bool, at workspace.Micros, lease time.Duration, limit int) ([]Delivery, error) {
 	text := sqlDueLines
 	if leavers {
 		text = sqlDueLeaverLines
@@ -173,7 +169,7 @@ func (t *Tx) Claim(sink, holder string, leavers bool, at workspace.Micros, limit
 		if !ok {
 			continue
 		}
-		if err := t.swap(sqlClaimLine, holder, LeaseTime.Microseconds(), t.ws, sink, d.Event.SubjectType, d.Event.Subject, d.attempt); err != nil {
+		if err := t.swap(sqlClaimLine, holder, lease.Microseconds(), t.ws, sink, d.Event.SubjectType, d.Event.Subject, d.attempt); err != nil {
 			return nil, err
 		}
 		d.attempt++
@@ -274,15 +270,22 @@ func (t *Tx) Handed(sink, jti string) (Delivery, error) {
 // updates is superseded in several steps.
 const readAhead = 64
 
-// stubborn is how often an event may fail before an event that ends access,
-// waiting behind it, overrides it: two short retries.
+// stubborn is how often an event may be refused before an event that ends
+// access, waiting behind it, overrides it: two short retries.
 const stubborn = 3
+
+// refused tells that the receiver answers, and does not want the event at the
+// head: waiting would not help. A receiver that is down, or busy (408, 429),
+// gets everything once it is back.
+func (l *lineRow) refused() bool {
+	return l.tries >= stubborn && l.status >= 400 && l.status < 500 && l.status != 408 && l.status != 429
+}
 
 // head finds the event at the head of a line. A line in which nothing is left
 // for the sink (its types have changed) is brought to its end.
 func (t *Tx) head(s *SinkRow, l *lineRow) (d Delivery, ok bool, err error) {
 	d = Delivery{Sink: s.ID, From: l.done + 1, Part: l.part, Tries: l.tries, JTI: l.jti, attempt: l.attempt, leaverSeq: l.leaver}
-	override := l.leaver > l.done && l.tries >= stubborn
+	override := l.leaver > l.done && l.refused()
 	for after := l.done; after < l.last; {
 		events, err := t.EventsOf(l.subjectType, l.subject, after, readAhead)
 		if err != nil {

@@ -34,20 +34,22 @@ type event struct {
 }
 
 type eventData struct {
-	Workspace string     `json:"workspace"`
-	Member    string     `json:"member,omitempty"`
-	Number    string     `json:"number,omitempty"`
-	Group     string     `json:"group,omitempty"`
-	Other     string     `json:"subject,omitempty"`
-	Seq       int64      `json:"seq"`
-	Epoch     int64      `json:"epoch,omitempty"`
-	Version   int64      `json:"version,omitempty"`
-	State     string     `json:"state,omitempty"`
-	Role      string     `json:"role,omitempty"`
-	Access    string     `json:"access,omitempty"`
-	Ring      int        `json:"ring,omitempty"`
-	Sessions  string     `json:"sessions,omitempty"`
-	Cause     eventCause `json:"cause"`
+	Workspace string `json:"workspace"`
+	Member    string `json:"member,omitempty"`
+	Number    string `json:"number,omitempty"`
+	Group     string `json:"group,omitempty"`
+	Other     string `json:"subject,omitempty"`
+	Seq       int64  `json:"seq"`
+	Epoch     int64  `json:"epoch,omitempty"`
+	Version   int64  `json:"version,omitempty"`
+	State     string `json:"state,omitempty"`
+	Role      string `json:"role,omitempty"`
+	Access    string `json:"access,omitempty"`
+	Ring      int    `json:"ring,omitempty"`
+	Sessions  string `json:"sessions,omitempty"`
+	// Attributes are the names of what an update changed, never its values.
+	Attributes []string   `json:"attributes,omitempty"`
+	Cause      eventCause `json:"cause"`
 }
 
 type eventCause struct {
@@ -128,6 +130,11 @@ func (u *unit) eventData(c workspace.Change, name string, seq int64) eventData {
 	}
 	if a, ok := c.After.(workspace.Assignment); ok {
 		d.Access, d.Ring = a.Access.String(), a.Ring
+	}
+	if c.Kind == workspace.MemberUpdate {
+		for _, m := range workspace.Modify(c) {
+			d.Attributes = append(d.Attributes, m.Attr)
+		}
 	}
 	if leaverEvents[name] {
 		d.Sessions = "end_all"

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/workspace"
@@ -74,7 +75,7 @@ func (o *outbox) say(at workspace.Micros, member string, types ...string) {
 func (o *outbox) claim(sink string, leavers bool, at workspace.Micros) (claimed []store.Delivery) {
 	o.Helper()
 	o.update(func(tx *store.Tx) (err error) {
-		claimed, err = tx.Claim(sink, "here", leavers, at, 10)
+		claimed, err = tx.Claim(sink, "here", leavers, at, time.Minute, 10)
 		return err
 	})
 	return claimed
@@ -292,9 +293,16 @@ func twoDeliverers(t *testing.T, s *store.Store) {
 			t.Errorf("%s of an attempt that is over: %v", what, err)
 		}
 	}
-	if d := o.one("a", false, 6); told(d) != "m1-2 [2,2] try 1" {
+	var lost []store.Delivery
+	o.update(func(tx *store.Tx) (err error) {
+		lost, err = tx.Claim("a", "gone", false, 6, time.Millisecond, 1)
+		return err
+	})
+	time.Sleep(5 * time.Millisecond) // the database's clock decides
+	if d := o.one("a", false, 6); told(d) != "m1-2 [2,2] try 2" || d.Event.ID != lost[0].Event.ID {
 		t.Error(told(d))
 	}
+	o.refused(workspace.ErrStale, func(tx *store.Tx) error { return tx.Ack(lost[0], store.Receipt{At: 7}) })
 	// Many claim at once: each line goes to one of them.
 	for i := range 8 {
 		id := fmt.Sprintf("p%d", i)
@@ -308,7 +316,7 @@ func twoDeliverers(t *testing.T, s *store.Store) {
 		wg.Go(func() {
 			var got []store.Delivery
 			err := o.h.Update(t.Context(), store.UnitOptions{}, func(tx *store.Tx) (err error) {
-				got, err = tx.Claim("a", "x", false, 11, 3)
+				got, err = tx.Claim("a", "x", false, 11, time.Minute, 3)
 				return err
 			})
 			if err != nil {
@@ -493,12 +501,12 @@ func leaverTimes(t *testing.T, s *store.Store) {
 	}
 	same(t, "at first", times(), store.LeaverTimes{Sinks: 2, Pending: []string{"a", "b"}})
 	o.update(func(tx *store.Tx) error {
-		got, err := tx.Claim("a", "x", true, 2, 1)
+		got, err := tx.Claim("a", "x", true, 2, time.Minute, 1)
 		return errors.Join(err, tx.Ack(got[0], store.Receipt{At: 5, Status: 200, Epoch: 2, Sessions: 3, VerifyAt: 6}))
 	})
 	same(t, "one", times(), store.LeaverTimes{Sinks: 2, Pending: []string{"b"}, Unproved: []string{"a"}, Sessions: 3})
 	o.update(func(tx *store.Tx) error {
-		got, err := tx.Claim("b", "x", true, 2, 1)
+		got, err := tx.Claim("b", "x", true, 2, time.Minute, 1)
 		return errors.Join(err, tx.Ack(got[0], store.Receipt{At: 7, Status: 200, VerifiedAt: 7}))
 	})
 	due := read(o.room, func(rd *store.Reader) ([]store.DeliveryRow, error) { return rd.DueVerifications("a", 6, 9) })
@@ -553,7 +561,7 @@ func parallelEvents(t *testing.T, s *store.Store) {
 				}
 				var claimed []store.Delivery
 				err := o.h.Update(t.Context(), store.UnitOptions{}, func(tx *store.Tx) (err error) {
-					claimed, err = tx.Claim("a", "x", i%2 == 0, 2, 4)
+					claimed, err = tx.Claim("a", "x", i%2 == 0, 2, time.Minute, 4)
 					return err
 				})
 				if err != nil {
