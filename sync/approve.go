@@ -116,6 +116,9 @@ func (e *Engine) approve(s *space, tx *store.Tx, a Approval) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	if approver.Role < workspace.RoleAdmin {
+		return Result{}, &ApprovalError{Rule: "M06.Member", Reason: approver.Label + " is a Member and decides on no plan", Remedy: "an Admin or Owner approves it"}
+	}
 	// What depends on the approver's word (a link) is planned with it.
 	u.approver = &approver
 	if err := u.planHold(hold); err != nil {

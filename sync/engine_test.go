@@ -323,3 +323,52 @@ func TestHandover(t *testing.T) {
 		})
 	}
 }
+
+// TestRecycledMailbox: another immutable id with a leaver's address is
+// another person. It waits for a confirmation and inherits nothing (RB5).
+func TestRecycledMailbox(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		w.groups("Sales")
+		w.numbers("+4722000001")
+		bob := &user{name: "bob", attrs: map[string]string{"department": "Sales", "office": "Oslo"}}
+		w.push(bob)
+		w.drop(bob)
+		w.clock = w.clock.Add(time.Hour)
+		other := &user{name: "bob2", email: "bob@acme.com", ext: "another-id"}
+		res, err := w.tryPush(other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Refusal == nil || res.Refusal.Kind != RefusedConflict {
+			t.Fatalf("a recycled mailbox was let in: %s", told(res))
+		}
+		w.want("bob@acme.com", "member deactivated")
+		if _, err := w.approve(res.Refusal.Ref, "dan@acme.com"); err != nil {
+			t.Fatalf("approve: %v", err)
+		}
+		w.want("bob@acme.com", "member active")
+		w.sound()
+	})
+}
+
+// TestWhoApprovesALink: a Member never, an Admin not an Owner's.
+func TestWhoApprovesALink(t *testing.T) {
+	w := lite(t)
+	w.push(&user{name: "bob"})
+	w.push(&user{name: "cy"})
+	w.mustEdit("dan@acme.com", Edit{Kind: EditRole, Member: "bob@acme.com", Role: workspace.RoleAdmin})
+	res := w.push(&user{name: "ann"})
+	if res.Refusal == nil {
+		t.Fatal("an Owner was linked without a word")
+	}
+	for _, who := range []string{"cy@acme.com", "bob@acme.com"} {
+		var no *ApprovalError
+		if _, err := w.approve(res.Refusal.Ref, who); !errors.As(err, &no) {
+			t.Errorf("%s approved the link of an Owner: %v", who, err)
+		}
+	}
+	if _, err := w.approve(res.Refusal.Ref, "dan@acme.com"); err != nil {
+		t.Errorf("an Owner may: %v", err)
+	}
+	w.sound()
+}

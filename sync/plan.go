@@ -116,6 +116,12 @@ func (u *unit) planNewcomer(p *person) error {
 	if found != nil {
 		return u.planLink(p, found)
 	}
+	return u.planCreate(p, false)
+}
+
+// planCreate makes a member of a person. Separated tells that a person has
+// confirmed that they are somebody else than the leaver with their address.
+func (u *unit) planCreate(p *person, separated bool) error {
 	if p.want.Email == "" {
 		u.notices = append(u.notices, p.trigger.UserName+": no e-mail address, so no member can be made")
 		return nil
@@ -129,9 +135,11 @@ func (u *unit) planNewcomer(p *person) error {
 	cause := u.cause(p, workspace.CauseRequest)
 	cause.Direct = p.obs != nil
 	cause.Rule, cause.Support, cause.ReasonClass = p.want.MemberBy, bySource, "new_hire"
+	var err error
 	if cause.Tombstone, cause.Rehire, err = u.tombstone(p, emailKey(p.want.Email)); err != nil {
 		return err
 	}
+	cause.Rehire = cause.Rehire || separated
 	p.member = &m
 	u.addFor(p, workspace.Change{Kind: workspace.MemberCreate, Subject: memberRef(m), Member: m.ID, After: m, Cause: cause},
 		u.linkEffect(p.trigger.ID, m.ID), u.support(p, mapping.GrantMember, "", bySource, "", p.trigger.Connection))
@@ -187,16 +195,17 @@ func (u *unit) planLink(p *person, m *workspace.Member) error {
 		Kind: workspace.MemberLink, Subject: memberRef(*m), Member: m.ID,
 		Before: *m, After: *m, Cause: cause,
 	}
-	if why == "" || u.approver != nil {
+	agreed := u.approver != nil && (m.Role != workspace.RoleOwner || u.approver.Role == workspace.RoleOwner)
+	switch {
+	case m.State != workspace.StateActive && agreed:
+		return u.planSeparate(p, m)
+	case m.State == workspace.StateActive && (why == "" || agreed):
 		if err := u.loadMember(p, m.ID); err != nil {
 			return err
 		}
 		u.addFor(p, change, u.linkEffect(p.trigger.ID, m.ID), u.support(p, mapping.GrantMember, "", bySource, "", p.trigger.Connection))
 		p.live = append(p.live, p.trigger)
 		p.member = m
-		if m.State != workspace.StateActive {
-			return u.planReturn(p)
-		}
 		return u.planStay(p)
 	}
 	u.add(planned{Change: change, subject: p.key, person: p.key, refuse: &Refusal{
@@ -205,6 +214,28 @@ func (u *unit) planLink(p *person, m *workspace.Member) error {
 		Remedy: "verify the domain, or link in Rollcall",
 	}})
 	return nil
+}
+
+// planSeparate makes a new member of somebody who was given a leaver's old
+// address, after a person has confirmed it. The leaver is removed for good,
+// and the newcomer inherits nothing (leavers-and-events section 7).
+func (u *unit) planSeparate(p *person, gone *workspace.Member) error {
+	old := &person{key: p.key}
+	if err := u.loadMember(old, gone.ID); err != nil {
+		return err
+	}
+	after := *gone
+	after.State, after.GraceUntil, after.TailHeld = workspace.StateRemoved, 0, false
+	c := u.cause(p, workspace.CauseRequest)
+	c.Class, c.Why, c.ReasonClass = workspace.EvidenceE1, "separated", "offboarding"
+	u.addFor(p, workspace.Change{Kind: workspace.MemberRemove, Subject: memberRef(*gone), Member: gone.ID, Before: *gone, After: after, Cause: c},
+		func(tx *store.Tx) error { return tx.DeleteSnapshot(gone.ID) })
+	for _, n := range old.numbers {
+		for _, r := range u.reservationsFor(n.ID, gone.ID) {
+			u.addFor(p, workspace.Change{Kind: workspace.NumberReleased, Subject: numberRef(n), Member: gone.ID, Before: r, Cause: c})
+		}
+	}
+	return u.planCreate(p, true)
 }
 
 // unlinkable tells why an identity may not be linked with a member whose
