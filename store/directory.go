@@ -65,6 +65,8 @@ const (
 		WHERE i.workspace_id = ? AND i.connection_id = ? AND i.dn = ? AND NOT i.deleted LIMIT 1{lock}`
 	selectIdentitiesOf = `SELECT ` + identityColumns + ` FROM identity i
 		WHERE i.workspace_id = ? AND i.member_id = ? AND NOT i.deleted ORDER BY i.identity_id{lock}`
+	selectOtherIdentitiesOf = `SELECT ` + identityColumns + ` FROM identity i
+		WHERE i.workspace_id = ? AND i.member_id = ? AND i.identity_id <> ? AND NOT i.deleted ORDER BY i.identity_id{lock}`
 	selectIdentitiesOfAll = `SELECT ` + identityColumns + ` FROM identity i
 		WHERE i.workspace_id = ? AND i.member_id = ? ORDER BY i.identity_id{lock}`
 	selectReports = `SELECT identity_id FROM identity
@@ -104,6 +106,12 @@ func (r *Reader) IdentitiesOf(member string, gone bool) ([]workspace.Identity, e
 		return list(r, scanIdentity, selectIdentitiesOfAll, r.ws, member)
 	}
 	return list(r, scanIdentity, selectIdentitiesOf, r.ws, member)
+}
+
+// OtherIdentitiesOf is IdentitiesOf without one that is known and without
+// those that are deleted.
+func (r *Reader) OtherIdentitiesOf(member, known string) ([]workspace.Identity, error) {
+	return list(r, scanIdentity, selectOtherIdentitiesOf, r.ws, member, known)
 }
 
 // HasReports tells whether an identity that is not deleted names one of these

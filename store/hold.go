@@ -88,6 +88,7 @@ func (r *Reader) HoldByHash(hash string) (h HoldRow, err error) {
 
 // PutHold inserts or replaces a hold by id.
 func (t *Tx) PutHold(h HoldRow) error {
+	t.none.holds = false
 	return t.exec(sqlPutHold, t.ws, h.ID, h.PlanHash, h.Connection, h.Run, h.Subject, h.State, h.Reason, h.CreatedAt,
 		h.ExpiresAt, h.DecidedAt, h.DecidedBy, h.DecidedWhy, h.Observation, h.Changes)
 }
@@ -118,5 +119,6 @@ func (r *Reader) Rejection(fingerprint string, at workspace.Micros) (v Rejection
 
 // PutRejection inserts or replaces one; Until zero is for ever.
 func (t *Tx) PutRejection(v RejectionRow) error {
+	t.none.rejections = false
 	return t.exec(sqlPutRejection, t.ws, v.Fingerprint, v.By, v.Reason, v.At, v.Until)
 }

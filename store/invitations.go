@@ -64,6 +64,7 @@ func (r *Reader) PendingBy(inviter string) ([]workspace.Invitation, error) {
 // version-1). A second pending one for an address is a *ConflictError with
 // Key "pending".
 func (t *Tx) PutInvitation(i workspace.Invitation) error {
+	t.none.invitations = false
 	numbers := appendStrings(nil, i.Numbers)
 	if i.Version == 1 {
 		return t.exec(insertInvitation, t.ws, i.ID, i.Email, i.EmailKey, i.Role.String(), string(i.State), i.Inviter,
@@ -80,6 +81,7 @@ func (r *Reader) Domains() ([]workspace.DomainClaim, error) {
 
 // PutDomain inserts or replaces a claim.
 func (t *Tx) PutDomain(d workspace.DomainClaim) error {
+	t.none.domains = false
 	return t.exec(putDomain, t.ws, d.Domain, d.Claimer, string(d.State), d.Challenge, d.ClaimedAt, d.VerifiedAt,
 		d.CheckedAt, d.Version)
 }

@@ -75,6 +75,7 @@ func (r *Reader) TombstonesOf(member string) ([]TombstoneRow, error) {
 // PutTombstone writes a tombstone in force, or puts a lifted one into force
 // again; LiftedAt and LiftedBy are not read.
 func (t *Tx) PutTombstone(row TombstoneRow) error {
+	t.none.tombstones = false
 	return t.exec(putTombstone, t.ws, row.Value, row.Kind, row.Member, row.Cause, row.Connection, row.ByPerson, row.At)
 }
 

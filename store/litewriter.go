@@ -220,7 +220,7 @@ func (w *liteWriter) one(j *job) error {
 			return unavailable("no savepoint", err)
 		}
 	}
-	tx := &Tx{Reader: Reader{ctx: context.WithoutCancel(j.ctx), ws: j.ws, on: w.conn}}
+	tx := &Tx{Reader: Reader{ctx: context.WithoutCancel(j.ctx), ws: j.ws, on: w.conn}, alone: true}
 	err := runUnit(tx, j.opt, j.unit)
 	if cerr := w.conn.closeRows(); err == nil {
 		err = cerr

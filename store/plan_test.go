@@ -21,6 +21,7 @@ var walks = map[string]string{
 	selectDomains:           "a few rows",
 	selectRepairs:           "a few rows",
 	selectOwners:            "an index of the Owners alone",
+	sqlStanding:             "the first row of each table at most",
 }
 
 var (

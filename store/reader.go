@@ -69,6 +69,9 @@ type Tx struct {
 	Reader
 	// queued is set when the unit wrote outbox events.
 	queued bool
+	// alone says that nobody else writes while the unit runs.
+	alone bool
+	none  absent
 }
 
 // session is one connection inside a transaction.

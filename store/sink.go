@@ -78,6 +78,7 @@ func (r *Reader) Sink(id string) (SinkRow, error) { return single(r, scanSink, s
 // for from now on; State, Reason, Since and HeartbeatAt of the rows are not
 // looked at. Sinks that are not named are retired.
 func (t *Tx) RegisterSinks(rows []SinkRow, at workspace.Micros) error {
+	t.none.sinks = false
 	known, err := t.Sinks()
 	if err != nil {
 		return err

@@ -74,6 +74,7 @@ func (r *Reader) Exceptions(member string) ([]ExceptionRow, error) {
 
 // PutException writes an exception, or replaces the one for the same row.
 func (t *Tx) PutException(e ExceptionRow) error {
+	t.none.exceptions = false
 	return t.exec(putException, t.ws, e.Member, e.Kind, e.Object, e.Rule, e.By, e.Reason, e.At, e.Until)
 }
 

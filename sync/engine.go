@@ -81,6 +81,8 @@ type space struct {
 	conns  map[string]Connection
 	policy *workspace.Policy
 	rules  *mapping.Rules
+	// location is the workspace's zone.
+	location *time.Location
 	// hashes are taken once: they stand in every report.
 	mappingHash, policyHash, matrixHash string
 	tombstoneKey                        []byte
@@ -162,9 +164,13 @@ func (e *Engine) open(ctx context.Context, cfg Workspace) (*space, error) {
 	for _, c := range cfg.Connections {
 		s.conns[c.ID] = c
 	}
+	var err error
+	if s.location, err = time.LoadLocation(cfg.Zone); err != nil {
+		return nil, fmt.Errorf("zone: %w", err)
+	}
 	s.mappingHash, s.policyHash, s.matrixHash = cfg.Rules.Hash(), cfg.Policy.Hash(), workspace.MatrixHash()
 	fresh := false
-	err := s.h.Update(ctx, store.UnitOptions{}, func(tx *store.Tx) error {
+	err = s.h.Update(ctx, store.UnitOptions{}, func(tx *store.Tx) error {
 		row, err := tx.Workspace()
 		fresh = errors.Is(err, workspace.ErrNotFound)
 		if err != nil && !fresh {

@@ -93,6 +93,7 @@ func (u *unit) observeIdentity(o *IdentityObservation, who *touched) error {
 		if err := u.tx.DeleteIdentity(row.ID, orElse(o.Why, "deleted"), u.now); err != nil {
 			return err
 		}
+		delete(u.records, row.ID)
 	case o.Expect == 0:
 		if row.ID == "" {
 			row.ID = newID()
@@ -104,6 +105,7 @@ func (u *unit) observeIdentity(o *IdentityObservation, who *touched) error {
 		if err := u.tx.InsertIdentity(*row); err != nil {
 			return err
 		}
+		u.records[row.ID] = row.Identity
 	default:
 		// An approval links without a new version: the link is the store's, not
 		// the reader's.
@@ -117,6 +119,9 @@ func (u *unit) observeIdentity(o *IdentityObservation, who *touched) error {
 		row.Version = o.Expect + 1
 		if err := u.tx.UpdateIdentity(*row); err != nil {
 			return err
+		}
+		if row.CreatedAt != 0 { // else the caller has not read it
+			u.records[row.ID] = row.Identity
 		}
 	}
 	who.add(row.ID)

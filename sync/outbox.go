@@ -2,6 +2,8 @@ package sync
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/workspace"
@@ -64,6 +66,10 @@ type eventCause struct {
 // the sequence, so the order of sequences is the order of commits (OB1).
 func (u *unit) events(all []recorded) ([]store.EventRow, error) {
 	var rows []store.EventRow
+	next, err := u.sequences(all)
+	if err != nil {
+		return nil, err
+	}
 	for i := range all {
 		r := &all[i]
 		c := u.plan[r.index].Change
@@ -72,10 +78,8 @@ func (u *unit) events(all []recorded) ([]store.EventRow, error) {
 			continue
 		}
 		kind, id := u.eventSubject(c)
-		seq, err := u.tx.NextSeq(kind, id)
-		if err != nil {
-			return nil, err
-		}
+		seq := next[[2]string{kind, id}]
+		next[[2]string{kind, id}]++
 		body, err := json.Marshal(event{Type: name, Timestamp: u.now, Data: u.eventData(c, name, seq)})
 		if err != nil {
 			return nil, err
@@ -83,6 +87,29 @@ func (u *unit) events(all []recorded) ([]store.EventRow, error) {
 		rows = append(rows, store.EventRow{SubjectType: kind, Subject: id, Seq: seq, ID: "evt_" + newID(), Type: name, Leaver: leaverEvents[name], At: u.now, Run: u.run, Body: body})
 	}
 	return rows, nil
+}
+
+// sequences takes the sequences of all events at once, subject by subject in
+// the order of ids (L5), and gives the first of each.
+func (u *unit) sequences(all []recorded) (map[[2]string]int64, error) {
+	count := map[[2]string]int{}
+	for i := range all {
+		c := u.plan[all[i].index].Change
+		if _, ok := eventTypes[c.Kind]; ok && all[i].report.Outcome == "applied" {
+			kind, id := u.eventSubject(c)
+			count[[2]string{kind, id}]++
+		}
+	}
+	subjects := slices.SortedFunc(maps.Keys(count), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
+	first := make(map[[2]string]int64, len(count))
+	for _, s := range subjects {
+		last, err := u.tx.NextSeqs(s[0], s[1], count[s])
+		if err != nil {
+			return nil, err
+		}
+		first[s] = last - int64(count[s]) + 1
+	}
+	return first, nil
 }
 
 // eventSubject is whose sequence an event belongs to.

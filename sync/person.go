@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 
@@ -40,7 +41,7 @@ func (u *unit) planIdentity(id string, obs *IdentityObservation) error {
 // person loads the person behind an identity; nil if planned already.
 func (u *unit) person(id string, obs *IdentityObservation) (*person, error) {
 	p := &person{obs: obs}
-	identity, err := u.tx.Identity(id)
+	identity, err := u.identity(id)
 	switch {
 	case errors.Is(err, workspace.ErrNotFound) && obs != nil && obs.Op == OpDelete:
 		p.deleted = true
@@ -71,6 +72,14 @@ func (u *unit) person(id string, obs *IdentityObservation) (*person, error) {
 	return p, nil
 }
 
+// identity gives a record as it stands now.
+func (u *unit) identity(id string) (workspace.Identity, error) {
+	if i, ok := u.records[id]; ok && !i.Deleted {
+		return i, nil
+	}
+	return u.tx.Identity(id)
+}
+
 // loadMember loads what the workspace has of a member.
 func (u *unit) loadMember(p *person, id string) error {
 	m, err := u.member(id)
@@ -78,7 +87,7 @@ func (u *unit) loadMember(p *person, id string) error {
 		return err
 	}
 	p.member = m
-	if p.live, err = u.tx.IdentitiesOf(id, false); err != nil {
+	if p.live, err = u.identitiesOf(p, id); err != nil {
 		return err
 	}
 	if p.supports, err = u.tx.Supports(id); err != nil {
@@ -99,6 +108,17 @@ func (u *unit) loadMember(p *person, id string) error {
 		}
 	}
 	return err
+}
+
+// identitiesOf lists a member's live records. The one that brought the person
+// up has been read already, and mostly it is the only one.
+func (u *unit) identitiesOf(p *person, member string) ([]workspace.Identity, error) {
+	if p.deleted || p.trigger.Member != member {
+		return u.tx.IdentitiesOf(member, false)
+	}
+	all, err := u.tx.OtherIdentitiesOf(member, p.trigger.ID)
+	at, _ := slices.BinarySearchFunc(all, p.trigger.ID, func(i workspace.Identity, id string) int { return cmp.Compare(i.ID, id) })
+	return slices.Insert(all, at, p.trigger), err
 }
 
 // evaluate asks the mapping what the person should be.

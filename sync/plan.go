@@ -165,7 +165,13 @@ func (u *unit) addFor(p *person, c workspace.Change, then ...effect) {
 
 // linkEffect links an identity with its member.
 func (u *unit) linkEffect(identity, member string) effect {
-	return func(tx *store.Tx) error { return tx.LinkIdentity(identity, member) }
+	return func(tx *store.Tx) error {
+		if i, ok := u.records[identity]; ok {
+			i.Member = member
+			u.records[identity] = i
+		}
+		return tx.LinkIdentity(identity, member)
+	}
 }
 
 // support writes a supporter of one of the person's grants.

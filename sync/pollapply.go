@@ -77,6 +77,7 @@ func (p *poll) submit(ctx context.Context, b Batch) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	u.careful = true
 	res, err := u.observeAndCommit()
 	if err == nil && res.summed != nil {
 		p.report = *res.summed

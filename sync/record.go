@@ -499,19 +499,18 @@ func (u *unit) leaverReport(c workspace.Change, all []recorded) LeaverReport {
 
 // billing is what the unit does to the bill.
 func (u *unit) billing() (BillingReport, error) {
-	row, err := u.tx.Workspace()
-	if err != nil {
-		return BillingReport{}, err
-	}
+	row := &u.standing
 	plan, err := workspace.ParsePlan(row.Plan)
 	if err != nil {
 		return BillingReport{}, err
 	}
-	zone, err := time.LoadLocation(row.Zone)
-	if err != nil {
-		return BillingReport{}, fmt.Errorf("zone of workspace %s: %w", u.s.cfg.ID, err)
+	zone := u.s.location
+	if row.Zone != u.s.cfg.Zone {
+		if zone, err = time.LoadLocation(row.Zone); err != nil {
+			return BillingReport{}, fmt.Errorf("zone of workspace %s: %w", u.s.cfg.ID, err)
+		}
 	}
-	b := workspace.Effect(u.before, u.view.Totals, plan, workspace.Period{First: row.PeriodFrom.Time(), Last: row.PeriodTo.Time()}, u.now.Time().In(zone))
+	b := workspace.Effect(row.Totals, u.view.Totals, plan, workspace.Period{First: row.PeriodFrom.Time(), Last: row.PeriodTo.Time()}, u.now.Time().In(zone))
 	return BillingReport{
 		SeatsBefore: b.SeatsBefore, SeatsAfter: b.SeatsAfter, NumbersBefore: b.NumbersBefore, NumbersAfter: b.NumbersAfter,
 		ChargeCents: int64(b.Charge), CreditCents: int64(b.Credit), NetCents: int64(b.Charge - b.Credit), Currency: "USD",

@@ -20,7 +20,7 @@ func (u *unit) result() (Result, error) {
 		return r, nil
 	}
 	for i := range u.b.Identities {
-		id, err := u.tx.Identity(u.b.Identities[i].Row.ID)
+		id, err := u.identity(u.b.Identities[i].Row.ID)
 		if err != nil && !errors.Is(err, workspace.ErrNotFound) {
 			return r, err
 		}

@@ -29,13 +29,18 @@ type unit struct {
 	commit string
 	owners []workspace.Member
 	view   *workspace.View
-	// before are the totals when the unit began, for prices.
-	before  workspace.Totals
-	domains map[string]bool
-	authors map[string]author
+	// standing is the workspace's when the unit began, for prices.
+	standing store.Standing
+	domains  map[string]bool
+	authors  map[string]author
 
-	plan    []planned
-	people  map[string]bool // persons planned already, by key
+	plan   []planned
+	people map[string]bool // persons planned already, by key
+	// records are identities as this unit has written them, by id.
+	records map[string]workspace.Identity
+	// careful keeps the observation behind a savepoint, so that a refusal can
+	// roll it back and be recorded.
+	careful bool
 	notices []string
 	limits  []BrakeLimit // limits of the brake that were looked at
 	leavers int          // explicit leavers of this unit so far
@@ -98,19 +103,19 @@ var errSplit = errors.New("one of several people is refused")
 func (e *Engine) newUnit(s *space, conn Connection, tx *store.Tx, b Batch) (*unit, error) {
 	u := &unit{
 		e: e, s: s, tx: tx, conn: conn, b: b, now: workspace.At(e.now()), run: b.Run, commit: newID(),
-		people: map[string]bool{}, authors: map[string]author{},
+		people: map[string]bool{}, records: map[string]workspace.Identity{}, authors: map[string]author{},
 	}
 	if u.run == "" {
 		u.run = newID()
 	}
-	totals, err := tx.Totals()
-	if err != nil {
+	var err error
+	if u.standing, err = tx.Standing(); err != nil {
 		return nil, err
 	}
+	totals := u.standing.Totals
 	if u.owners, err = tx.Owners(); err != nil {
 		return nil, err
 	}
-	u.before = totals
 	u.view = &workspace.View{
 		Workspace: s.cfg.ID, Zone: s.cfg.Zone, Totals: totals,
 		Members: map[string]*workspace.Member{}, Numbers: map[string]*workspace.Number{}, Groups: map[string]*workspace.Group{},
@@ -309,16 +314,25 @@ func (e *Engine) Apply(ctx context.Context, b Batch) (Result, error) {
 	}
 	var res Result
 	opt := store.UnitOptions{DryRun: b.DryRun, Lease: b.Lease, Token: b.Token, Urgent: b.ends()}
-	err = e.raced(func() error {
-		return s.h.Update(ctx, opt, func(tx *store.Tx) error {
-			u, err := e.newUnit(s, conn, tx, b)
-			if err != nil {
+	try := func(careful bool) error {
+		return e.raced(func() error {
+			return s.h.Update(ctx, opt, func(tx *store.Tx) error {
+				u, err := e.newUnit(s, conn, tx, b)
+				if err != nil {
+					return err
+				}
+				u.careful = careful
+				res, err = u.observeAndCommit()
 				return err
-			}
-			res, err = u.observeAndCommit()
-			return err
+			})
 		})
-	})
+	}
+	// Few requests are refused as a whole, and a savepoint costs the copy of
+	// every page that a unit writes: the first try does without, and a refusal
+	// rolls the whole unit back.
+	if err = try(b.Brake != nil); errors.Is(err, errRefused) {
+		err = try(true)
+	}
 	if err == nil && b.sum != nil && res.summed != nil {
 		*b.sum = *res.summed
 	}
@@ -346,22 +360,15 @@ func (b *Batch) ends() bool {
 
 // observeAndCommit is the way of a batch: observe, plan, check, apply, report.
 func (u *unit) observeAndCommit() (Result, error) {
-	err := u.tx.Savepoint(func() error {
-		if err := u.observe(); err != nil {
-			return err
-		}
-		if err := u.decide(); err != nil {
-			return err
-		}
-		if u.refused = u.refusal(); u.refused != nil || u.b.Brake != nil && u.approver == nil {
-			return errRefused
-		}
-		return u.apply()
-	})
+	way := u.observeAndApply
+	if u.careful {
+		way = func() error { return u.tx.Savepoint(u.observeAndApply) }
+	}
+	err := way()
 	switch {
 	case errors.Is(err, errRefused) && u.b.sum != nil && u.b.Brake == nil && len(u.b.Identities) > 1:
 		return Result{}, errSplit
-	case errors.Is(err, errRefused):
+	case errors.Is(err, errRefused) && u.careful:
 		// Nothing of the observation stays, but access that must end ends.
 		if err := u.applyRefused(); err != nil {
 			return Result{}, err
@@ -376,4 +383,18 @@ func (u *unit) observeAndCommit() (Result, error) {
 		return Result{}, err
 	}
 	return u.result()
+}
+
+// observeAndApply is the part of the way that a refusal undoes.
+func (u *unit) observeAndApply() error {
+	if err := u.observe(); err != nil {
+		return err
+	}
+	if err := u.decide(); err != nil {
+		return err
+	}
+	if u.refused = u.refusal(); u.refused != nil || u.b.Brake != nil && u.approver == nil {
+		return errRefused
+	}
+	return u.apply()
 }
