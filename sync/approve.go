@@ -26,6 +26,9 @@ type Approval struct {
 	Reason  string
 	Txn     string
 	DryRun  bool
+	// TokenID, IP and UserAgent tell reports where it came from.
+	TokenID, IP, UserAgent string
+	Once                   Once
 }
 
 // StaleError: the plan that was shown is no longer what would happen. Now is
@@ -70,9 +73,14 @@ func (e *Engine) Approve(ctx context.Context, a Approval) (Result, error) {
 	var res Result
 	err = e.raced(func() error {
 		return s.h.Update(ctx, store.UnitOptions{DryRun: a.DryRun, Urgent: true}, func(tx *store.Tx) error {
+			if err := a.Once.done(tx, e.now()); err != nil {
+				return err
+			}
 			var err error
-			res, err = e.approve(s, tx, a)
-			return err
+			if res, err = e.approve(s, tx, a); err != nil {
+				return err
+			}
+			return a.Once.keep(tx, &res, workspace.At(e.now()), a.DryRun)
 		})
 	})
 	return res, err
@@ -119,6 +127,7 @@ func (e *Engine) approve(s *space, tx *store.Tx, a Approval) (Result, error) {
 	if approver.Role < workspace.RoleAdmin {
 		return Result{}, &ApprovalError{Rule: "M06.Member", Reason: approver.Label + " is a Member and decides on no plan", Remedy: "an Admin or Owner approves it"}
 	}
+	approver.TokenID, approver.IP, approver.UserAgent = a.TokenID, a.IP, a.UserAgent
 	// What depends on the approver's word (a link) is planned with it.
 	u.approver = &approver
 	if err := u.planHold(hold); err != nil {
@@ -151,7 +160,7 @@ func (e *Engine) newHoldUnit(s *space, tx *store.Tx, hold store.HoldRow, a Appro
 		if err := json.Unmarshal(hold.Observation, &held); err != nil {
 			return nil, fmt.Errorf("hold %s: %w", hold.ID, err)
 		}
-		if u.actor, err = u.personActor(held.As, held.Kind, held.Channel); err != nil {
+		if u.actor, err = u.editActor(held.As, held.Kind, held.Channel, held.Edits); err != nil {
 			return nil, err
 		}
 	}
@@ -247,6 +256,9 @@ func (e *Engine) Reject(ctx context.Context, a Approval) error {
 		return &EditError{Field: "reason", Reason: "a rejection needs a reason", Remedy: "add --reason"}
 	}
 	return s.h.Update(ctx, store.UnitOptions{DryRun: a.DryRun}, func(tx *store.Tx) error {
+		if err := a.Once.done(tx, e.now()); err != nil {
+			return err
+		}
 		hold, err := tx.HoldByHash(a.Plan)
 		if err != nil {
 			return err
@@ -268,7 +280,11 @@ func (e *Engine) Reject(ctx context.Context, a Approval) error {
 		if err := u.decide(); err != nil {
 			return err
 		}
-		return u.reject(hold, by, a.Reason)
+		by.TokenID, by.IP, by.UserAgent = a.TokenID, a.IP, a.UserAgent
+		if err := u.reject(hold, by, a.Reason); err != nil {
+			return err
+		}
+		return a.Once.keep(tx, &Result{Run: u.run}, u.now, a.DryRun)
 	})
 }
 

@@ -36,6 +36,11 @@ const (
 	EditInvite     EditKind = "invitation.send"
 	EditRevoke     EditKind = "invitation.revoke"
 	EditTransfer   EditKind = "owner.transfer"
+	EditProfile    EditKind = "member.update"
+	EditSettings   EditKind = "number.update"
+	EditRing       EditKind = "number.ring"
+	EditAccept     EditKind = "invitation.accept"
+	EditResend     EditKind = "invitation.resend"
 )
 
 // Edit is one wish of a person. Which fields count depends on Kind; members
@@ -54,6 +59,19 @@ type Edit struct {
 	Until    time.Time        `json:"until,omitzero"`     // temporary access, pin or exception ends
 	Reason   string           `json:"reason,omitempty"`
 	Import   *NumberImport    `json:"import,omitempty"`
+	Profile  *Profile         `json:"profile,omitempty"`
+	// Order is a ring order: ids of members and groups, first to last.
+	Order []string `json:"order,omitempty"`
+	// Invitation is an invitation's id; Proof the hex SHA-256 of its secret.
+	Invitation string `json:"invitation,omitempty"`
+	Proof      string `json:"proof,omitempty"`
+}
+
+// Profile is what changes of a member's profile; nil stays as it is.
+type Profile struct {
+	Name   *string    `json:"name,omitempty"`
+	Reason *string    `json:"reason,omitempty"`     // business reason
+	End    *time.Time `json:"access_end,omitempty"` // the zero time: access does not end
 }
 
 // NumberImport is one number of an inventory.
@@ -72,6 +90,19 @@ type EditBatch struct {
 	Txn     string
 	Edits   []Edit
 	DryRun  bool
+	// Trigger is what set the edit off; "" is operator.
+	Trigger string
+	// TokenID, IP and UserAgent tell reports where it came from.
+	TokenID, IP, UserAgent string
+	// Whole: what is denied or held takes the rest of the batch with it, but
+	// for what only follows from somebody leaving.
+	Whole bool
+	// Before, when set, runs in the unit's transaction before anything is
+	// planned; its error ends the unit. Rows that it reads with Member, Number
+	// or InvitationByID are locked: what it finds still holds when the edits
+	// are applied.
+	Before func(r *store.Reader) error
+	Once   Once
 }
 
 // EditError is a wish that cannot be planned: it names something that does
@@ -81,6 +112,8 @@ type EditError struct {
 	Field  string
 	Reason string
 	Remedy string
+	// Settled: the wish makes sense, but not for the state that things are in.
+	Settled bool
 }
 
 func (e *EditError) Error() string { return fmt.Sprintf("%s: %s; %s", e.Field, e.Reason, e.Remedy) }
@@ -94,12 +127,22 @@ func (e *Engine) Edit(ctx context.Context, b EditBatch) (Result, error) {
 	var res Result
 	err = e.raced(func() error {
 		return s.h.Update(ctx, store.UnitOptions{DryRun: b.DryRun, Urgent: true}, func(tx *store.Tx) error {
+			if err := b.Once.done(tx, e.now()); err != nil {
+				return err
+			}
+			if b.Before != nil {
+				if err := b.Before(&tx.Reader); err != nil {
+					return err
+				}
+			}
 			u, err := e.editUnit(s, tx, b)
 			if err != nil {
 				return err
 			}
-			res, err = u.editAndCommit(b, nil)
-			return err
+			if res, err = u.editAndCommit(b, nil); err != nil {
+				return err
+			}
+			return b.Once.keep(tx, &res, u.now, b.DryRun)
 		})
 	})
 	return res, err
@@ -108,18 +151,31 @@ func (e *Engine) Edit(ctx context.Context, b EditBatch) (Result, error) {
 // editUnit prepares a unit whose actor is a person.
 func (e *Engine) editUnit(s *space, tx *store.Tx, b EditBatch) (*unit, error) {
 	u, err := e.newUnit(s, Connection{}, tx, Batch{
-		Workspace: b.Workspace, Kind: RunEdit, Trigger: "operator", Channel: b.Channel, Txn: b.Txn, SeenAt: e.now(), DryRun: b.DryRun,
+		Workspace: b.Workspace, Kind: RunEdit, Trigger: orElse(b.Trigger, "operator"), Channel: b.Channel, Txn: b.Txn, SeenAt: e.now(), DryRun: b.DryRun,
 	})
 	if err != nil {
 		return nil, err
 	}
-	u.actor, err = u.personActor(b.As, b.Kind, b.Channel)
+	u.actor, err = u.editActor(b.As, b.Kind, b.Channel, b.Edits)
+	u.actor.TokenID, u.actor.IP, u.actor.UserAgent = b.TokenID, b.IP, b.UserAgent
 	return u, err
+}
+
+// editActor is who edits: a member, or the invited person who accepts.
+func (u *unit) editActor(as string, kind workspace.ActorKind, channel workspace.Channel, edits []Edit) (workspace.Actor, error) {
+	if accepts(edits) {
+		return workspace.Actor{Kind: workspace.ActorMember, Channel: channel}, nil
+	}
+	return u.personActor(as, kind, channel)
 }
 
 // personActor is an active member as an actor, with the role they have now.
 func (u *unit) personActor(name string, kind workspace.ActorKind, channel workspace.Channel) (workspace.Actor, error) {
 	m, err := u.find(name)
+	var unknown *EditError
+	if errors.As(err, &unknown) {
+		unknown.Field = "as"
+	}
 	if err != nil {
 		return workspace.Actor{}, err
 	}
@@ -160,12 +216,19 @@ func (u *unit) editAndCommit(b EditBatch, approver *workspace.Actor) (Result, er
 	if err != nil {
 		return Result{}, err
 	}
+	subject := "edit:" + u.actor.ID
+	if accepts(b.Edits) {
+		subject = "invitation:" + b.Edits[0].Invitation
+	}
 	for i := range u.plan {
 		u.plan[i].observation = observation
-		u.plan[i].subject = "edit:" + u.actor.ID
+		u.plan[i].subject = subject
 	}
 	if err := u.decide(); err != nil {
 		return Result{}, err
+	}
+	if b.Whole {
+		u.wholeOrNothing()
 	}
 	if err := u.apply(); err != nil {
 		return Result{}, err
@@ -174,6 +237,28 @@ func (u *unit) editAndCommit(b EditBatch, approver *workspace.Actor) (Result, er
 		return Result{}, err
 	}
 	return u.result()
+}
+
+// wholeOrNothing takes back what passed beside something that did not. What
+// follows from somebody leaving stops nobody's removal.
+func (u *unit) wholeOrNothing() {
+	for i := range u.plan {
+		p, o := &u.plan[i], &u.outcomes[i]
+		if p.Kind == "" || p.Cause.Tail || p.Cause.Leaver != "" || o.Outcome == "applied" || o.Outcome == "dropped" {
+			continue
+		}
+		for k := range u.outcomes {
+			if u.outcomes[k].Outcome == "applied" || u.plan[k].Kind == "" {
+				u.outcomes[k].Outcome = "dropped"
+			}
+		}
+		for k := range u.plan {
+			if u.plan[k].Kind == "" {
+				u.plan[k].then = nil
+			}
+		}
+		return
+	}
 }
 
 // heldEdits is what a hold keeps of a person's edits.
@@ -187,14 +272,18 @@ type heldEdits struct {
 // planEdit plans one edit.
 func (u *unit) planEdit(e *Edit) error {
 	switch e.Kind {
-	case EditRole, EditUnpin, EditDeactivate, EditReactivate, EditRemove, EditSessions, EditTransfer:
+	case EditRole, EditUnpin, EditDeactivate, EditReactivate, EditRemove, EditSessions, EditTransfer, EditProfile:
 		return u.planMemberEdit(e)
-	case EditAssign, EditUnassign, EditOwn, EditDisown, EditImport:
+	case EditAssign, EditUnassign, EditOwn, EditDisown, EditImport, EditSettings, EditRing:
 		return u.planNumberEdit(e)
 	case EditGroupNew, EditRename, EditGroupDrop, EditJoin, EditLeave:
 		return u.planGroupEdit(e)
 	case EditInvite, EditRevoke:
 		return u.planInvitationEdit(e)
+	case EditResend:
+		return u.planResend(e)
+	case EditAccept:
+		return u.planAccept(e)
 	default:
 		return &EditError{Field: "kind", Reason: fmt.Sprintf("unknown edit %q", e.Kind), Remedy: "see the list of edits"}
 	}

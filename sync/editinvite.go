@@ -2,9 +2,7 @@ package sync
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -31,7 +29,7 @@ func (u *unit) planInvitationEdit(e *Edit) error {
 		return u.planRevoke(&person{key: "invitation:" + pending.ID, member: &workspace.Member{}}, pending, u.editCause(e, "correction"))
 	}
 	if found {
-		return &EditError{Field: "email", Reason: address + " is invited already", Remedy: "revoke that invitation first"}
+		return &EditError{Field: "email", Reason: address + " is invited already", Remedy: "revoke that invitation first", Settled: true}
 	}
 	m, err := u.memberByEmail(key)
 	if err != nil {
@@ -39,7 +37,7 @@ func (u *unit) planInvitationEdit(e *Edit) error {
 	}
 	c := u.editCause(e, "new_hire")
 	if m != nil && m.State == workspace.StateActive {
-		return &EditError{Field: "email", Reason: address + " is a member already", Remedy: "nothing is to be done"}
+		return &EditError{Field: "email", Reason: address + " is a member already", Remedy: "nothing is to be done", Settled: true}
 	}
 	if c.Tombstone, err = u.buried(key); err != nil {
 		return err
@@ -50,14 +48,13 @@ func (u *unit) planInvitationEdit(e *Edit) error {
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256([]byte(secret))
 	role := e.Role
 	if role == workspace.RoleNone {
 		role = workspace.RoleMember
 	}
 	inv := workspace.Invitation{
 		ID: newID(), Email: address, EmailKey: key, Role: role, State: workspace.InvitationPending, Inviter: u.actor.ID,
-		TokenHash: hex.EncodeToString(sum[:]), CreatedAt: u.now, ExpiresAt: u.now + workspace.Micros(u.s.cfg.InvitationTTL.Microseconds()), Version: 1,
+		TokenHash: SecretProof(secret), CreatedAt: u.now, ExpiresAt: u.now + workspace.Micros(u.s.cfg.InvitationTTL.Microseconds()), Version: 1,
 	}
 	ref := workspace.Ref{Type: "invitation", ID: inv.ID, Label: inv.Email}
 	var assigns []workspace.Change

@@ -22,7 +22,7 @@ func (u *unit) planMemberEdit(e *Edit) error {
 	case EditUnpin:
 		for _, s := range p.supported(mapping.GrantRole, "") {
 			if s.By == byManual {
-				u.always(p, u.unsupport(p, s))
+				u.pinOnly(p, u.roleChange(p, p.member.Role, byManual, u.editCause(e, "correction")), u.roleRow(p), nil, u.unsupport(p, s))
 			}
 		}
 		return nil
@@ -30,6 +30,8 @@ func (u *unit) planMemberEdit(e *Edit) error {
 		return u.planRemoval(p, e)
 	case EditReactivate:
 		return u.planRestoreEdit(p, e)
+	case EditProfile:
+		return u.planProfileEdit(p, e)
 	case EditSessions:
 		after := *m
 		after.Epoch++
@@ -47,11 +49,11 @@ func (u *unit) planRoleEdit(p *person, e *Edit) error {
 		return &EditError{Field: "role", Reason: "no role is named", Remedy: "use owner, admin or member"}
 	}
 	if p.member.State != workspace.StateActive {
-		return &EditError{Field: "member", Reason: p.member.Email + " is not active", Remedy: "restore the member first"}
+		return &EditError{Field: "member", Reason: p.member.Email + " is not active", Remedy: "restore the member first", Settled: true}
 	}
 	pin := u.pin(p, mapping.GrantRole, "", e.Role.String(), e)
 	if p.member.Role == e.Role {
-		u.always(p, pin)
+		u.pinOnly(p, u.roleChange(p, e.Role, byManual, u.editCause(e, "correction")), u.roleRow(p), nil, pin)
 		return nil
 	}
 	class := "role_change"
@@ -74,7 +76,7 @@ func (u *unit) pin(p *person, kind mapping.GrantKind, object, value string, e *E
 // first, so there is no grace (R22).
 func (u *unit) planRemoval(p *person, e *Edit) error {
 	if p.member.State == workspace.StateRemoved {
-		return &EditError{Field: "member", Reason: p.member.Email + " is removed already", Remedy: "nothing is to be done"}
+		return &EditError{Field: "member", Reason: p.member.Email + " is removed already", Remedy: "nothing is to be done", Settled: true}
 	}
 	c := u.editCause(e, "offboarding")
 	c.Why = "removed"
@@ -130,7 +132,7 @@ func (u *unit) reservationsFor(number, member string) []workspace.Reservation {
 // planRestoreEdit is a stated rehire by a person (RB11): with a reason.
 func (u *unit) planRestoreEdit(p *person, e *Edit) error {
 	if p.member.State == workspace.StateActive {
-		return &EditError{Field: "member", Reason: p.member.Email + " is active", Remedy: "nothing is to be done"}
+		return &EditError{Field: "member", Reason: p.member.Email + " is active", Remedy: "nothing is to be done", Settled: true}
 	}
 	if e.Reason == "" {
 		return &EditError{Field: "reason", Reason: "bringing somebody back whose access was ended needs a reason", Remedy: "add --reason"}
@@ -167,7 +169,7 @@ func (u *unit) planTransfer(p *person, e *Edit) error {
 			continue
 		}
 		if o.ID == p.member.ID {
-			return &EditError{Field: "member", Reason: o.Email + " is the primary Owner already", Remedy: "nothing is to be done"}
+			return &EditError{Field: "member", Reason: o.Email + " is the primary Owner already", Remedy: "nothing is to be done", Settled: true}
 		}
 		after := *p.member
 		after.Role, after.Primary, after.RoleSource = workspace.RoleOwner, true, byManual

@@ -36,7 +36,12 @@ func (u *unit) planNumberEdit(e *Edit) error {
 	if err != nil {
 		return err
 	}
-	if e.Group != "" {
+	switch {
+	case e.Kind == EditSettings:
+		return u.planSettings(e, n)
+	case e.Kind == EditRing:
+		return u.planRing(e, n)
+	case e.Group != "":
 		return u.planGroupNumber(e, n)
 	}
 	m, err := u.find(e.Member)
@@ -66,7 +71,8 @@ func (u *unit) planAssign(p *person, n *workspace.Number, e *Edit) error {
 	have, ok := p.access(n)
 	switch {
 	case ok && have.Access == e.Access:
-		u.always(p, pin)
+		u.pinOnly(p, workspace.Change{Kind: workspace.NumberAccess, Subject: numberRef(n), Member: p.member.ID, Before: have, After: have,
+			Cause: u.editCause(e, "correction")}, workspace.NumberSettings, n, pin)
 	case ok:
 		after := have
 		after.Access = e.Access
@@ -113,7 +119,8 @@ func (u *unit) planOwnership(p *person, n *workspace.Number, e *Edit) error {
 	if e.Kind == EditOwn {
 		pin := u.pin(p, mapping.GrantOwner, n.ID, "", e)
 		if owns {
-			u.always(p, pin)
+			u.pinOnly(p, workspace.Change{Kind: workspace.NumberOwner, Subject: numberRef(n), Member: p.member.ID, Before: o, After: o, Cause: c},
+				workspace.NumberSettings, n, pin)
 			return nil
 		}
 		u.addFor(p, workspace.Change{Kind: workspace.NumberOwner, Subject: numberRef(n), Member: p.member.ID, After: o, Cause: c}, pin)
@@ -209,7 +216,7 @@ func (u *unit) planGroupEdit(e *Edit) error {
 			return &EditError{Field: "name", Reason: "a group needs a name", Remedy: "name it"}
 		}
 		if g != nil {
-			return &EditError{Field: "name", Reason: fmt.Sprintf("group %q exists already", g.Name), Remedy: "choose another name"}
+			return &EditError{Field: "name", Reason: fmt.Sprintf("group %q exists already", g.Name), Remedy: "choose another name", Settled: true}
 		}
 		made := workspace.Group{ID: newID(), Name: name, NameKey: fold.Key(name), Version: 1, CreatedAt: u.now}
 		u.add(planned{Change: workspace.Change{Kind: workspace.GroupCreate, Subject: groupRef(made), After: made, Cause: c}, person: "group:" + made.ID})
@@ -244,7 +251,8 @@ func (u *unit) planGroupEdit(e *Edit) error {
 	membership := workspace.GroupMembership{Group: g.ID, Member: m.ID, Since: u.now}
 	switch {
 	case e.Kind == EditJoin && in:
-		u.always(p, u.pin(p, mapping.GrantGroup, g.ID, "", e))
+		u.pinOnly(p, workspace.Change{Kind: workspace.GroupJoin, Subject: groupRef(*g), Member: m.ID, Before: membership, After: membership, Cause: c},
+			workspace.GroupCreating, nil, u.pin(p, mapping.GrantGroup, g.ID, "", e))
 	case e.Kind == EditJoin:
 		u.addFor(p, workspace.Change{Kind: workspace.GroupJoin, Subject: groupRef(*g), Member: m.ID, After: membership, Cause: c}, u.pin(p, mapping.GrantGroup, g.ID, "", e))
 	case !in:

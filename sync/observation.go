@@ -129,7 +129,9 @@ type Result struct {
 	// InvitationSecret is the secret of the link of an invitation that was
 	// sent: shown once, never stored.
 	InvitationSecret string
-	summed           *SyncRun
+	// Answer is what the batch's Once.Answer made.
+	Answer []byte
+	summed *SyncRun
 }
 
 // Outcome is one decision with what became of it.

@@ -122,6 +122,9 @@ type Cause struct {
 	Protected bool
 	// KeepRole: owner.transfer only: the former primary stays an Owner (C6).
 	KeepRole bool
+	// Invitation is the invitation whose acceptance brings the change about,
+	// where the change itself does not tell.
+	Invitation string
 	// Note is free text of a person's edit.
 	Note string
 }

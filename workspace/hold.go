@@ -163,7 +163,7 @@ func (j *judge) holds(c *Change, now *Member, a authority, d *Decision) {
 			"Another person with the row's rights takes `owner:` of "+c.Cause.Rule+" over, or an Admin or Owner approves the plan.", false)
 	}
 	raise := raisedRole(c, now)
-	if raise != RoleNone {
+	if raise != RoleNone && c.Cause.Kind != CauseInvite { // agreed to when it was sent (C3)
 		j.holdRaise(c, raise, a, d)
 	}
 	if c.Cause.ApproveAlways {

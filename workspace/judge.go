@@ -60,6 +60,9 @@ func (j *judge) authority(c *Change) authority {
 
 // invitation finds the invitation that brings a change about.
 func (j *judge) invitation(c *Change) *Invitation {
+	if i := j.view.Invitations[c.Cause.Invitation]; i != nil {
+		return i
+	}
 	if i, ok := c.Before.(Invitation); ok {
 		if known := j.view.Invitations[i.ID]; known != nil {
 			return known
@@ -266,6 +269,9 @@ func (j *judge) base(c *Change, now *Member, a authority, d *Decision) bool {
 		return j.joins(c, a, d)
 	case MemberUpdate:
 		if a.member != "" && now != nil && now.ID == a.member {
+			if after, ok := c.After.(Member); ok && after.AccessEnd != now.AccessEnd {
+				return d.deny("", ScopeSelf, "Nobody moves the end of their own access; "+j.words(c, a)+".", "Another Admin or Owner does.")
+			}
 			d.Rule, d.Reason = ScopeSelf, "Everybody edits their own profile."
 			return false
 		}

@@ -45,6 +45,14 @@ func (j *judge) need(c *Change, a authority, row Permission, scope string, d *De
 // missing denies for want of a row's tick. Rule is the row and the missing
 // tick, or P.clear if the customer's policy took it.
 func (j *judge) missing(c *Change, a authority, row Permission, d *Decision) bool {
+	if a.via == viaInviter && row != OwnerChange {
+		// What the inviter may no longer give was given once: it waits.
+		d.Row = row
+		j.hold(d, ScopeInvite, "The inviter may no longer give this (row "+row.quoted()+"); "+j.words(c, a)+".",
+			j.who(row)+" approves the plan.", false)
+		j.approve(c, nil, d)
+		return true
+	}
 	words := j.words(c, a)
 	remedy := j.missingRemedy(c, a, row)
 	if Can(a.role, row) && j.policy.cleared(row, a.role) {

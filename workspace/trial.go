@@ -166,6 +166,9 @@ func (t *trial) compare(a, b int) int {
 	if r := cmp.Compare(stage(x), stage(y)); r != 0 {
 		return r
 	}
+	if r := compareRings(x, y); r != 0 {
+		return r
+	}
 	if r := t.comparePersons(a, b); r != 0 {
 		return r
 	}
@@ -183,6 +186,18 @@ func (t *trial) compare(a, b int) int {
 		return r
 	}
 	return cmp.Or(strings.Compare(Fingerprint(*x), Fingerprint(*y)), strings.Compare(x.ID, y.ID))
+}
+
+// compareRings orders the places of a ring order from first to last: who is
+// moved to a place stands on it then, whoever is moved behind it later. Kinds
+// other than number.ring are of other stages.
+func compareRings(x, y *Change) int {
+	a, ok := x.After.(Assignment)
+	b, okB := y.After.(Assignment)
+	if x.Kind != NumberRing || y.Kind != NumberRing || !ok || !okB {
+		return 0
+	}
+	return cmp.Or(strings.Compare(a.Number, b.Number), cmp.Compare(a.Ring, b.Ring))
 }
 
 // comparePersons orders changes by whom they concern: members there are by

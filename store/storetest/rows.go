@@ -33,4 +33,6 @@ var rowTests = []test{
 	{"lowest free", lowestFree},
 	{"listings", listings},
 	{"unowned", unowned},
+	{"answers", answers},
+	{"list pages", listPages},
 }
