@@ -77,6 +77,7 @@ func people(r *script.Request) bool {
 var troubles = map[string]struct {
 	do         func(c *script.Conn, r *script.Request)
 	incomplete bool
+	why        string // part of the cause
 }{
 	"cut before the page": {do: func(c *script.Conn, _ *script.Request) { c.Cut() }},
 	"cut mid-page": {do: func(c *script.Conn, r *script.Request) {
@@ -105,13 +106,13 @@ var troubles = map[string]struct {
 	"no such object":       {do: func(c *script.Conn, r *script.Request) { c.Done(r, goldap.LDAPResultNoSuchObject) }, incomplete: true},
 	"unwilling":            {do: func(c *script.Conn, r *script.Request) { c.Done(r, goldap.LDAPResultUnwillingToPerform) }},
 	"busy":                 {do: func(c *script.Conn, r *script.Request) { c.Done(r, goldap.LDAPResultBusy) }},
-	"no end mark":          {do: func(c *script.Conn, r *script.Request) { c.Done(r, 0) }, incomplete: true},
+	"no end mark":          {do: func(c *script.Conn, r *script.Request) { c.Done(r, 0) }, incomplete: true, why: "RD1"},
 	"cycling cookie": {do: func(c *script.Conn, r *script.Request) {
 		for i := range 3 {
 			c.Entry(r, fmt.Sprintf("uid=p%02d,ou=people,dc=acme,dc=com", i), map[string][]string{"entryUUID": {uuidOf(i).String()}})
 		}
 		c.Done(r, 0, script.Paging("3"))
-	}, incomplete: true},
+	}, incomplete: true, why: "same page"},
 	"entry without an id": {do: func(c *script.Conn, r *script.Request) {
 		c.Entry(r, "uid=p03,ou=people,dc=acme,dc=com", map[string][]string{"uid": {"p03"}})
 		c.Done(r, 0, script.Paging(""))
@@ -154,6 +155,9 @@ func TestTroubleMidRead(t *testing.T) {
 			var incomplete *sync.IncompleteError
 			if errors.As(err, &incomplete) != tr.incomplete {
 				t.Errorf("error %v: incomplete is %v, want %v", err, !tr.incomplete, tr.incomplete)
+			}
+			if !strings.Contains(err.Error(), tr.why) {
+				t.Errorf("error %v does not name its cause, %q", err, tr.why)
 			}
 			mu.Lock()
 			on = false
