@@ -47,6 +47,7 @@ var areas = map[string]area{
 
 	"internal/archtest": {},
 	"internal/bench":    {},
+	"internal/e2e":      {tests: []string{"*"}},
 	"internal/fakeidp":  {},
 	"internal/fold":     {},
 	"internal/ldaptest": {},
