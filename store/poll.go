@@ -155,6 +155,20 @@ const (
 		WHERE workspace_id = ? AND connection_id = ? AND dn IN (*) AND dn IS NOT NULL`
 )
 
+const sqlFormerDNs = `SELECT DISTINCT dn FROM identity
+	WHERE workspace_id = ? AND connection_id = ? AND dn IN (*) AND dn IS NOT NULL AND deleted`
+
+// FormerDNs finds which canonical DNs were those of people who have been
+// deleted since.
+func (r *Reader) FormerDNs(connection string, dns []string) (former []string, err error) {
+	err = chunks(dns, func(piece []string) error {
+		found, err := list(r, scanOne[string], in(sqlFormerDNs, len(piece)), flat(r.ws, connection, piece)...)
+		former = append(former, found...)
+		return err
+	})
+	return former, err
+}
+
 // IDsByExternal finds what immutable ids of a connection stand for: people or
 // directory groups. Unknown ones are missing.
 func (r *Reader) IDsByExternal(connection string, ids []string) (map[string]Edge, error) {

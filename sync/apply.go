@@ -98,6 +98,9 @@ func (u *unit) write(items []int) error {
 // writeNouns writes members, groups, invitations, domains and numbers that
 // differ from the old view, each kind in the order of ids (L5).
 func (u *unit) writeNouns(old *workspace.View) error {
+	if err := u.parkAddresses(old); err != nil {
+		return err
+	}
 	for _, id := range u.memberOrder(old) {
 		was, m := old.Members[id], *u.view.Members[id]
 		switch {
@@ -139,6 +142,36 @@ func (u *unit) writeNouns(old *workspace.View) error {
 		}
 	}
 	return u.writeNumbers(old)
+}
+
+// parkAddresses takes members off their addresses who get those of others in
+// the same batch: an address is one member's at any time, and two who swap
+// have no order.
+func (u *unit) parkAddresses(old *workspace.View) error {
+	held := map[string]string{}
+	for id, was := range old.Members {
+		if was.EmailKey != "" {
+			held[was.EmailKey] = id
+		}
+	}
+	for _, id := range sortedKeys(u.view.Members) {
+		was, m := old.Members[id], u.view.Members[id]
+		if was == nil || was == m || was.EmailKey == m.EmailKey {
+			continue
+		}
+		other := held[m.EmailKey]
+		if other == "" || other == id {
+			continue
+		}
+		parked := *old.Members[other]
+		parked.Version++
+		parked.EmailKey = "\x1f" + parked.ID
+		if err := u.tx.UpdateMember(parked); err != nil {
+			return err
+		}
+		old.Members[other] = &parked
+	}
+	return nil
 }
 
 // memberOrder is the order of ids, but whoever stops being the primary Owner

@@ -387,7 +387,7 @@ func (u *unit) planAddress(p *person, now workspace.Member) error {
 	}
 	alone := len(p.live) == 1 && p.live[0].Connection == u.conn.ID && p.supportedBy(bySource, u.conn.ID)
 	switch {
-	case holder != nil:
+	case holder != nil && !u.givesUp(holder):
 		change.ruling = &workspace.Decision{Verdict: workspace.Deny, Rule: "I6",
 			Reason: fmt.Sprintf("%s is the address of another member, so %s keeps the old one.", p.want.Email, now.Email),
 			Remedy: "correct the address in the directory, or change the other member's first"}
@@ -398,6 +398,19 @@ func (u *unit) planAddress(p *person, now workspace.Member) error {
 	}
 	u.add(change)
 	return nil
+}
+
+// givesUp reports whether this batch gives a member another address, so that
+// the present one is free after it (LM9). Whether it really does is judged on
+// the state after the batch (I6).
+func (u *unit) givesUp(m *workspace.Member) bool {
+	for i := range u.b.Identities {
+		o := &u.b.Identities[i]
+		if o.Op == OpUpsert && o.Row.Member == m.ID && o.Row.Active && o.Row.EmailKey != "" && o.Row.EmailKey != m.EmailKey {
+			return true
+		}
+	}
+	return false
 }
 
 // supportedBy reports whether this connection made the person a member.

@@ -85,9 +85,14 @@ type poll struct {
 	// guarded are attributes that count as unreadable in this run (RD7).
 	guarded []string
 	notices []string
-	held    map[string]bool // plans of groups that this run holds, by hash
-	tx      *store.Tx       // set in a dry run: everything in one transaction
-	report  SyncRun         // summed over the units of the run
+	again   []string        // people whose new address was taken, to be tried once more
+	tried   map[string]bool // those who were in again
+	// unsettled: a name changed hands, so the next poll looks again although
+	// the tell-tale stands still.
+	unsettled bool
+	held      map[string]bool // plans of groups that this run holds, by hash
+	tx        *store.Tx       // set in a dry run: everything in one transaction
+	report    SyncRun         // summed over the units of the run
 }
 
 // Poll reads a connection once and applies what differs. It returns
@@ -113,7 +118,7 @@ func (e *Engine) Poll(ctx context.Context, pl Polled, holder string, opt SyncOpt
 	defer cancel()
 	lost, done := e.keepLease(ctx, lease, cancel), make(chan struct{})
 	defer func() { close(done); <-lost(done) }()
-	p := &poll{e: e, s: s, pl: pl, opt: opt, run: newID(), lease: lease, began: e.now(),
+	p := &poll{e: e, s: s, pl: pl, opt: opt, run: newID(), lease: lease, began: e.now(), tried: map[string]bool{},
 		log: e.log.With("workspace", pl.Workspace, "connection", pl.Connection)}
 	res, err := p.do(ctx)
 	if rerr := e.store.Release(context.WithoutCancel(ctx), lease); rerr != nil {

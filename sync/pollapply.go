@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,6 +44,12 @@ func (p *poll) apply(ctx context.Context) error {
 		}
 		done += len(piece)
 		p.progress("applying", done, total)
+	}
+	if err := p.applyAgain(ctx); err != nil {
+		return err
+	}
+	if err := p.applyNewGroups(ctx); err != nil {
+		return err
 	}
 	for _, id := range st.gorder {
 		if err := p.applyGroup(ctx, st.groups[id]); err != nil {
@@ -110,7 +117,7 @@ func (p *poll) applyPeople(ctx context.Context, ids []string) error {
 			}
 			x.Identity = *overlay(&old, &x.Identity, x.Partial)
 			p.unguard(&x.Identity, &old)
-			if same(&old, &x.Identity) {
+			if same(&old, &x.Identity) && !p.tried[id] {
 				continue
 			}
 			x.Identity.ID, x.Identity.Member, o.Expect = old.ID, old.Member, old.Version
@@ -126,8 +133,9 @@ func (p *poll) applyPeople(ctx context.Context, ids []string) error {
 	if len(b.Identities) == 0 {
 		return nil
 	}
-	_, err = p.submit(ctx, b)
+	res, err := p.submit(ctx, b)
 	if err == nil || len(b.Identities) == 1 {
+		p.waits(res)
 		return p.tolerate(err, ids)
 	}
 	if !singleFault(err) {
@@ -174,6 +182,77 @@ func first(i workspace.Identity, name string) string {
 
 func foldFirst(i workspace.Identity, name string) string { return fold.Key(first(i, name)) }
 
+// applyAgain tries those again whose new address was another member's when
+// their turn came: by now that one may have given it up, or both stand in
+// one batch and swap (LM9).
+func (p *poll) applyAgain(ctx context.Context) error {
+	again := p.again
+	p.again = nil
+	for piece := range slices.Chunk(again, applyBatch) {
+		if err := p.applyPeople(ctx, piece); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// waits notes people of a batch whose address was refused because another
+// member has it.
+func (p *poll) waits(res Result) {
+	for i := range res.Outcomes {
+		o := &res.Outcomes[i]
+		if o.Outcome != "denied" || o.Decision.Rule != "I6" || o.Decision.Change.Kind != workspace.MemberUpdate {
+			continue
+		}
+		for k := range res.Identities {
+			if x := &res.Identities[k]; x.Member == o.Decision.Change.Member && !p.tried[x.ExternalID] {
+				p.tried[x.ExternalID] = true
+				p.again = append(p.again, x.ExternalID)
+			}
+		}
+	}
+}
+
+// applyNewGroups makes the records of groups that are new, so that groups
+// that hold them find them, whatever the order.
+func (p *poll) applyNewGroups(ctx context.Context) error {
+	var b Batch
+	submit := func() error {
+		if len(b.Groups) == 0 {
+			return nil
+		}
+		_, err := p.submit(ctx, b)
+		b.Groups = nil
+		return err
+	}
+	for _, id := range p.stage.gorder {
+		var g stagedGroup
+		if err := p.stage.get(p.stage.groups[id], &g); err != nil {
+			return err
+		}
+		if g.Group == nil {
+			continue
+		}
+		err := p.view(ctx, func(r *store.Reader) error {
+			_, err := r.DirectoryGroupByExternal(p.pl.Connection, id)
+			return err
+		})
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, workspace.ErrNotFound) {
+			return err
+		}
+		b.Groups = append(b.Groups, GroupObservation{Group: *g.Group, NameKey: fold.Key(g.Group.Name) + "\x1f" + id, Write: true, Members: &MemberDelta{}})
+		if len(b.Groups) == applyBatch {
+			if err := submit(); err != nil {
+				return err
+			}
+		}
+	}
+	return submit()
+}
+
 // applyGroup applies one staged group: its record and its members.
 func (p *poll) applyGroup(ctx context.Context, at place) error {
 	var g stagedGroup
@@ -204,11 +283,25 @@ func (p *poll) applyGroup(ctx context.Context, at place) error {
 		o.Group, o.NameKey = *g.Group, fold.Key(g.Group.Name)+"\x1f"+g.ID
 		o.Group.ID = id
 	}
-	if o.Members.Add, err = p.edges(ctx, g.Add); err != nil {
+	had := map[store.Edge]bool{}
+	if !fresh {
+		if had, err = p.edgesOf(ctx, old.ID); err != nil {
+			return err
+		}
+	}
+	added, err := p.edges(ctx, g.Add)
+	if err != nil {
 		return err
 	}
-	if o.Members.Remove, err = p.edges(ctx, g.Remove); err != nil {
+	if o.Members.Add, err = p.undoubted(ctx, g.ID, had, added); err != nil {
 		return err
+	}
+	removed, err := p.edges(ctx, g.Remove)
+	if err != nil {
+		return err
+	}
+	for _, n := range removed {
+		o.Members.Remove = append(o.Members.Remove, n.Edge)
 	}
 	if g.Complete {
 		o.Members.Set, o.Members.HasSet, o.Members.Add = o.Members.Add, true, nil
@@ -216,10 +309,8 @@ func (p *poll) applyGroup(ctx context.Context, at place) error {
 	if !o.Write && !o.Members.HasSet && len(o.Members.Add)+len(o.Members.Remove) == 0 {
 		return nil
 	}
-	if !o.Write && g.Complete && !fresh {
-		if unmoved, err := p.unmoved(ctx, old.ID, o.Members.Set); err != nil || unmoved {
-			return err
-		}
+	if !o.Write && g.Complete && !fresh && unmoved(had, o.Members.Set) {
+		return nil
 	}
 	_, err = p.submit(ctx, Batch{Groups: []GroupObservation{o}})
 	return p.tolerate(err, []string{g.ID})
@@ -227,31 +318,41 @@ func (p *poll) applyGroup(ctx context.Context, at place) error {
 
 // unmoved reports whether a group's members are already as read, so that an
 // unchanged read writes nothing.
-func (p *poll) unmoved(ctx context.Context, group string, set []store.Edge) (bool, error) {
-	want := make(map[store.Edge]bool, len(set))
+func unmoved(had map[store.Edge]bool, set []store.Edge) bool {
 	for _, e := range set {
-		want[e] = true
+		if !had[e] {
+			return false
+		}
 	}
-	moved := false
+	return len(had) == len(set)
+}
+
+// edgesOf reads a group's direct members.
+func (p *poll) edgesOf(ctx context.Context, group string) (map[store.Edge]bool, error) {
+	had := map[store.Edge]bool{}
 	err := p.view(ctx, func(r *store.Reader) error {
-		n := 0
 		for e, err := range r.Edges(group) {
 			if err != nil {
 				return err
 			}
-			n++
-			moved = moved || !want[e]
+			had[e] = true
 		}
-		moved = moved || n != len(want)
 		return nil
 	})
-	return !moved, err
+	return had, err
+}
+
+// namedEdge is a member of a group with the name by which the group has it.
+type namedEdge struct {
+	store.Edge
+	dn string
 }
 
 // edges resolves references to members: by immutable id, or by DN within this
 // run and then in the store (LP9). What stands for nobody is dangling and
 // counted. Groups within groups count where the source says so.
-func (p *poll) edges(ctx context.Context, refs []MemberRef) ([]store.Edge, error) {
+func (p *poll) edges(ctx context.Context, refs []MemberRef) ([]namedEdge, error) {
+	names := map[string]string{}
 	var users, dns []string
 	for i := range refs {
 		if refs[i].ID == "" {
@@ -259,39 +360,32 @@ func (p *poll) edges(ctx context.Context, refs []MemberRef) ([]store.Edge, error
 		}
 		if refs[i].ID != "" {
 			users = append(users, refs[i].ID)
+			names[refs[i].ID] = refs[i].DN
 		} else if refs[i].DN != "" {
 			dns = append(dns, refs[i].DN)
 		}
 	}
-	out := make([]store.Edge, 0, len(refs))
+	out := make([]namedEdge, 0, len(refs))
 	err := p.view(ctx, func(r *store.Reader) error {
 		found, err := r.IDsByExternal(p.pl.Connection, users)
 		if err != nil {
 			return err
 		}
-		for _, e := range found {
-			out = append(out, e)
+		for external, e := range found {
+			out = append(out, namedEdge{e, names[external]})
 		}
 		byDN, err := r.IDsByDN(p.pl.Connection, dns)
-		for _, e := range byDN {
-			out = append(out, e)
+		for dn, e := range byDN {
+			out = append(out, namedEdge{e, dn})
 		}
 		p.report.Ambiguous += len(dns) - len(byDN) + len(users) - len(found)
 		return err
 	})
 	if p.pl.Source.Describe().Caps&CapNestedGroups == 0 {
-		out = slices.DeleteFunc(out, func(e store.Edge) bool { return e.Kind == "group" })
+		out = slices.DeleteFunc(out, func(n namedEdge) bool { return n.Kind == "group" })
 	}
-	slices.SortFunc(out, func(a, b store.Edge) int {
-		if a.Child < b.Child {
-			return -1
-		}
-		if a.Child > b.Child {
-			return 1
-		}
-		return 0
-	})
-	return slices.Compact(out), err
+	slices.SortFunc(out, func(a, b namedEdge) int { return cmp.Compare(a.Child, b.Child) })
+	return slices.CompactFunc(out, func(a, b namedEdge) bool { return a.Edge == b.Edge }), err
 }
 
 // good is the connection's state after a run that ended well.
@@ -302,7 +396,7 @@ func (p *poll) good() *store.PollState {
 	if len(p.why) > 0 {
 		s.Cause = p.why[0]
 	}
-	if p.mark != "" && len(p.why) == 0 {
+	if p.mark != "" && len(p.why) == 0 && !p.unsettled {
 		s.Mark = p.mark
 	}
 	if p.stage.proof != nil {

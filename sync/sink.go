@@ -83,6 +83,9 @@ func (k *sink) people(ctx context.Context, page Page) error {
 		}
 		partial := page.Partial[x.ExternalID]
 		old, ok := known[x.ExternalID]
+		if ok && x.DN != "" && old.DN != "" && old.DN != x.DN {
+			st.vacated[old.DN] = true
+		}
 		switch {
 		case !ok:
 			st.counts.fresh++

@@ -27,6 +27,8 @@ type stage struct {
 	seen   map[string]struct{} // immutable ids of people named by this read
 	dns    map[string]string   // canonical DN -> immutable id, of people and groups read
 	kinds  map[string]string   // immutable id -> user or group
+	// vacated are canonical DNs that known people gave up in this run.
+	vacated map[string]bool
 	gone   []Gone
 	proof  *Proof
 	resume Cursor
@@ -56,7 +58,7 @@ func newStage() (*stage, error) {
 	}
 	return &stage{
 		file: f, w: bufio.NewWriterSize(f, 64<<10), people: map[string]place{}, groups: map[string]place{}, seen: map[string]struct{}{},
-		dns: map[string]string{}, kinds: map[string]string{},
+		dns: map[string]string{}, kinds: map[string]string{}, vacated: map[string]bool{},
 	}, nil
 }
 

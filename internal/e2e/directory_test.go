@@ -35,6 +35,7 @@ type directory interface {
 	disable(uid string, off bool)
 	addMember(cn, dn string)
 	dropMember(cn, dn string)
+	ensureMember(cn, dn string) // also where a stale name is in the way
 	rename(uid, to string)      // people keep their branch
 	move(uid string, away bool) // to the alumni's branch, out of scope, or back
 	remove(dn string)
@@ -166,6 +167,12 @@ func (s *openLDAP) dropMember(cn, dn string) {
 	s.modify(s.groupDN(cn), func(m *goldap.ModifyRequest) { m.Delete("member", []string{dn}) })
 }
 
+func (s *openLDAP) ensureMember(cn, dn string) {
+	s.t.Helper()
+	s.dropMember(cn, dn)
+	s.addMember(cn, dn)
+}
+
 func (s *openLDAP) rename(uid, to string) {
 	s.t.Helper()
 	s.modifyDN(s.personDN(uid), "uid="+to, "")
@@ -279,6 +286,8 @@ func (s *activeDirectory) dropMember(cn, dn string) {
 	s.t.Helper()
 	s.modify(s.groupDN(cn), func(m *goldap.ModifyRequest) { m.Delete("member", []string{dn}) })
 }
+
+func (s *activeDirectory) ensureMember(cn, dn string) { s.addMember(cn, dn) }
 
 // rename changes the entry's name and both login names.
 func (s *activeDirectory) rename(uid, to string) {

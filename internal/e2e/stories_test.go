@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/rollcall-sync/rollcall/internal/ldaptest"
@@ -97,9 +98,23 @@ func everyKindOfChange(t *testing.T, d directory) {
 	step("deleted, with a number and a role", func() { d.addMember("phone-admins", d.personDN("five")) })
 	w.want("p05@acme.com", "admin active Support "+number[len(number)-11:])
 	step("gone", func() { d.remove(d.personDN("five")) })
-	step("the name is given to another person", func() { d.person("five", "stranger@acme.com", "Sales") })
+	d.person("five", "stranger@acme.com", "Sales")
+	w.sync()
 	w.want("stranger@acme.com", "member active Sales")
-	w.want("p05@acme.com", "member deactivated")
+	d.setDepartment("five", "Support")
+	w.sync()
+	w.want("stranger@acme.com", "member active Support")
+	if got := w.member("p05@acme.com"); !strings.Contains(got, "deactivated") || strings.Contains(got, "+47") {
+		t.Errorf("the leaver is %q", got)
+	}
+	step("the stranger is made an administrator in earnest", func() {
+		for _, g := range []string{"phone-admins", "desk"} {
+			d.ensureMember(g, d.personDN("five"))
+		}
+	})
+	if got := w.member("stranger@acme.com"); !strings.HasPrefix(got, "admin active Support +47") {
+		t.Errorf("the stranger is %q", got)
+	}
 
 	// Two people swap their addresses within one run.
 	one, nine := w.id("p01@acme.com"), w.id("p09@acme.com")
