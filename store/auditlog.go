@@ -70,7 +70,7 @@ func (t *Tx) AppendAudit(head AuditHead, n int64, leaf []byte, hashes map[int64]
 	}
 	order := slices.Sorted(maps.Keys(hashes))
 	const columns = 4
-	return tuples(len(order), columns, func(from, size int, values string) error {
+	return t.tuples(len(order), columns, func(from, size int, values string) error {
 		args := make([]any, 0, size*columns)
 		for _, idx := range order[from : from+size] {
 			args = append(args, t.ws, head.Gen, idx, hashes[idx])
@@ -85,7 +85,7 @@ type AuditValueRow struct{ Commitment, Member, Attr, Salt, Value string }
 // InsertAuditValues writes opened values.
 func (t *Tx) InsertAuditValues(rows []AuditValueRow) error {
 	const columns = 6
-	return tuples(len(rows), columns, func(from, size int, values string) error {
+	return t.tuples(len(rows), columns, func(from, size int, values string) error {
 		args := make([]any, 0, size*columns)
 		for i := range rows[from : from+size] {
 			v := &rows[from+i]

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"errors"
+	"slices"
 
 	"github.com/rollcall-sync/rollcall/workspace"
 )
@@ -55,10 +57,10 @@ const (
 	selectIdentityByExternal = `SELECT ` + identityColumns + ` FROM identity i
 		WHERE i.workspace_id = ? AND i.connection_id = ? AND i.external_id = ? AND NOT i.deleted{lock}`
 	// No partial index serves both the living and the gone, so they are two
-	// statements.
+	// statements. The newest is found in Go: sorting a row or two costs SQLite
+	// more than reading them.
 	selectIdentityGone = `SELECT ` + identityColumns + ` FROM identity i
-		WHERE i.workspace_id = ? AND i.connection_id = ? AND i.external_id = ? AND i.deleted
-		ORDER BY i.updated_at DESC, i.identity_id DESC LIMIT 1{lock}`
+		WHERE i.workspace_id = ? AND i.connection_id = ? AND i.external_id = ? AND i.deleted{lock}`
 	selectIdentityByUser = `SELECT ` + identityColumns + ` FROM identity i
 		WHERE i.workspace_id = ? AND i.connection_id = ? AND i.user_key = ? AND NOT i.deleted{lock}`
 	selectIdentityByDN = `SELECT ` + identityColumns + ` FROM identity i
@@ -84,9 +86,21 @@ func (r *Reader) Identity(id string) (workspace.Identity, error) {
 func (r *Reader) IdentityByExternal(connection, external string, gone bool) (workspace.Identity, error) {
 	i, err := single(r, scanIdentity, selectIdentityByExternal, r.ws, connection, external)
 	if gone && errors.Is(err, workspace.ErrNotFound) {
-		return single(r, scanIdentity, selectIdentityGone, r.ws, connection, external)
+		return r.IdentityGone(connection, external)
 	}
 	return i, err
+}
+
+// IdentityGone finds the newest deleted identity of a connection by its
+// immutable id.
+func (r *Reader) IdentityGone(connection, external string) (workspace.Identity, error) {
+	all, err := list(r, scanIdentity, selectIdentityGone, r.ws, connection, external)
+	if err != nil || len(all) == 0 {
+		return workspace.Identity{}, cmp.Or(err, workspace.ErrNotFound)
+	}
+	return slices.MaxFunc(all, func(a, b workspace.Identity) int {
+		return cmp.Or(cmp.Compare(a.UpdatedAt, b.UpdatedAt), cmp.Compare(a.ID, b.ID))
+	}), nil
 }
 
 // IdentityByUser finds an identity of a connection by its folded login name.

@@ -77,7 +77,7 @@ func (t *Tx) NextSeqs(subjectType, subject string, n int) (last int64, err error
 // AppendAudit and after the members' rows.
 func (t *Tx) InsertEvents(rows []EventRow) error {
 	const columns = 10
-	err := tuples(len(rows), columns, func(from, size int, values string) error {
+	err := t.tuples(len(rows), columns, func(from, size int, values string) error {
 		args := make([]any, 0, size*columns)
 		for i := range rows[from : from+size] {
 			e := &rows[from+i]

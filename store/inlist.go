@@ -79,11 +79,13 @@ func (t *Tx) found(text string, args ...any) error {
 
 // tuples calls fn with pieces of n rows: where a piece begins, how many rows
 // it has, and the texts of the placeholders of one INSERT for them. The pieces
-// have few lengths, so that the statements are prepared once.
-func tuples(n, columns int, fn func(from, size int, values string) error) error {
+// have few lengths, so that the statements are prepared once. On SQLite every
+// row has its own statement: there is no way to the server to save, and an
+// INSERT of several rows first copies each page it changes, to undo itself.
+func (t *Tx) tuples(n, columns int, fn func(from, size int, values string) error) error {
 	for from := 0; from < n; {
 		size := 1
-		for size < 8 && 2*size <= n-from {
+		for !t.alone && size < 8 && 2*size <= n-from {
 			size *= 2
 		}
 		if err := fn(from, size, placeholders(size, columns)); err != nil {

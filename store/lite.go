@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"strings"
 
 	"modernc.org/sqlite"
 )
@@ -21,6 +22,8 @@ type liteConn struct {
 	locking bool // the writer; expand needs it
 	args    []driver.NamedValue
 	open    []*rows
+	// writes grows with everything that may have changed a row.
+	writes int64
 }
 
 // liteDriverConn is what modernc's connection offers and we use.
@@ -38,6 +41,7 @@ type liteStmt struct {
 	vals     []driver.Value
 	busy     bool
 	cached   bool
+	reads    bool // it cannot change a row
 	used     uint64
 }
 
@@ -67,7 +71,7 @@ func (c *liteConn) stmt(text string) (*liteStmt, error) {
 	if err != nil {
 		return nil, liteError(err)
 	}
-	s = &liteStmt{prepared: p, used: c.tick}
+	s = &liteStmt{prepared: p, used: c.tick, reads: onlyReads(text)}
 	var isQuery, isExec bool
 	s.query, isQuery = p.(driver.StmtQueryContext)
 	s.exec, isExec = p.(driver.StmtExecContext)
@@ -83,6 +87,15 @@ func (c *liteConn) stmt(text string) (*liteStmt, error) {
 	s.cached = true
 	c.stmts[text] = s
 	return s, nil
+}
+
+// onlyReads reports whether a statement is a query; one that writes and gives
+// rows back is none.
+func onlyReads(text string) bool {
+	if strings.HasPrefix(text, "SELECT") {
+		return true
+	}
+	return strings.HasPrefix(text, "WITH") && !strings.Contains(text, "INSERT") && !strings.Contains(text, "UPDATE") && !strings.Contains(text, "DELETE")
 }
 
 // evict closes the statement that was not used for longest when the cache is
@@ -133,6 +146,9 @@ func (c *liteConn) query(ctx context.Context, text string, args []any) (*rows, e
 	if err != nil {
 		return nil, err
 	}
+	if !s.reads {
+		c.writes++
+	}
 	src, err := s.query.QueryContext(context.Background(), bound)
 	if err != nil {
 		return nil, errors.Join(liteError(err), c.free(s))
@@ -181,7 +197,9 @@ func (c *liteConn) exec(ctx context.Context, text string, args []any) (int64, er
 	if ferr := c.free(s); err != nil || ferr != nil {
 		return 0, errors.Join(liteError(err), liteError(ferr))
 	}
-	return res.RowsAffected()
+	n, err := res.RowsAffected()
+	c.writes += n
+	return n, err
 }
 
 // do runs a statement of the store's own, outside any caller's context.

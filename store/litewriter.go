@@ -31,9 +31,13 @@ type job struct {
 }
 
 // liteWriter is the one goroutine that writes. Units that wait share one SQL
-// transaction, each in a savepoint, and are answered after its COMMIT: with
-// synchronous=FULL the sync to disk is what a write costs, and waiting units
-// share it.
+// transaction and are answered after its COMMIT: with synchronous=FULL the
+// sync to disk is what a write costs, and waiting units share it.
+//
+// A unit that fails must not take the others with it. While units fail, each
+// runs in a savepoint; but that costs a copy of every page it changes, so
+// while none does they run without, and when one fails after it has written,
+// all is rolled back and the others are run again.
 type liteWriter struct {
 	conn     *liteConn
 	maxBatch int
@@ -49,6 +53,7 @@ type liteWriter struct {
 	batch    []*job
 	begun    bool          // a transaction is open
 	keep     bool          // it holds a unit to commit
+	wary     int           // groups to come whose units get savepoints
 	lastSync time.Duration // what the last COMMIT took
 }
 
@@ -164,6 +169,7 @@ const gatherFor = 2 * time.Millisecond
 // group runs j and what waits behind it as one commit.
 func (w *liteWriter) group(j *job) {
 	w.batch, w.begun, w.keep = w.batch[:0], false, false
+	w.wary = max(w.wary-1, 0)
 	start := time.Now()
 	limit := max(w.gather, w.lastSync)
 	for ; j != nil; j = w.next() {
@@ -215,11 +221,13 @@ func (w *liteWriter) one(j *job) error {
 		w.begun = true
 	}
 	// The first unit to be kept needs no savepoint: to undo it is to roll back.
-	if w.keep {
+	guarded := w.keep && (w.wary > 0 || j.opt.DryRun)
+	if guarded {
 		if err := w.conn.do(sqlSavepoint); err != nil {
 			return unavailable("no savepoint", err)
 		}
 	}
+	before := w.conn.writes
 	tx := &Tx{Reader: Reader{ctx: context.WithoutCancel(j.ctx), ws: j.ws, on: w.conn}, alone: true}
 	err := runUnit(tx, j.opt, j.unit)
 	if cerr := w.conn.closeRows(); err == nil {
@@ -229,7 +237,7 @@ func (w *liteWriter) one(j *job) error {
 		return tx.failed // whatever the unit made of it
 	}
 	if err == nil && !j.opt.DryRun {
-		if w.keep {
+		if guarded {
 			if rerr := w.conn.do(sqlRelease); rerr != nil {
 				return unavailable("savepoint lost", rerr)
 			}
@@ -237,11 +245,24 @@ func (w *liteWriter) one(j *job) error {
 		w.keep = true
 		return nil
 	}
-	return w.undo(err)
+	if w.keep && !guarded && w.conn.writes == before {
+		return err // there is nothing to undo
+	}
+	return w.undo(err, guarded)
 }
 
+// waryFor is for how many groups savepoints are used after a unit among others
+// has failed.
+const waryFor = 64
+
 // undo rolls one unit back and gives its error.
-func (w *liteWriter) undo(err error) error {
+func (w *liteWriter) undo(err error, guarded bool) error {
+	if w.keep {
+		w.wary = waryFor
+	}
+	if w.keep && !guarded {
+		return w.again(err)
+	}
 	if !w.keep {
 		w.begun = false
 		if rerr := w.conn.do(sqlRollback); rerr != nil {
@@ -254,6 +275,24 @@ func (w *liteWriter) undo(err error) error {
 	}
 	if rerr := w.conn.do(sqlRelease); rerr != nil {
 		return unavailable("savepoint lost", errors.Join(rerr, err))
+	}
+	return err
+}
+
+// again rolls the whole group back and runs the units again that were to be
+// kept, behind savepoints now. It gives the error of the unit that failed.
+func (w *liteWriter) again(err error) error {
+	if rerr := w.conn.do(sqlRollback); rerr != nil {
+		return unavailable("no rollback", errors.Join(rerr, err))
+	}
+	w.begun, w.keep = false, false
+	for _, j := range w.batch[:len(w.batch)-1] {
+		if j.err != nil || j.opt.DryRun {
+			continue
+		}
+		if j.err = w.one(j); isUnavailable(j.err) {
+			return j.err
+		}
 	}
 	return err
 }

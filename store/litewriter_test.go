@@ -149,6 +149,78 @@ func TestGroupCommit(t *testing.T) {
 
 // TestDiskFull fills the database (SQLITE_FULL, code 13): nothing acknowledged
 // is lost, and writes resume when there is room (FT07).
+// TestGroupRunAgain: units of a group run without savepoints. One that fails
+// after it has written is undone alone all the same: the others run again.
+func TestGroupRunAgain(t *testing.T) {
+	t.Parallel()
+	boom := errors.New("boom")
+	for _, tt := range []struct {
+		name   string
+		fails  Unit
+		dryRun bool
+		runs   int // of each of the others
+		wary   bool
+	}{
+		{"after a write", func(tx *Tx) error { _, err := tx.NextRef(); return errors.Join(err, boom) }, false, 2, true},
+		{"after a write that gives rows", func(tx *Tx) error { return errors.Join(tx.DeleteIdentity("i", "gone", 1), boom) }, false, 2, true},
+		{"without a write", func(tx *Tx) error { _, err := tx.Standing(); return errors.Join(err, boom) }, false, 1, false},
+		{"dry run", func(tx *Tx) error { _, err := tx.NextRef(); return err }, true, 1, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s, w := openLiteTest(t)
+			h := newWorkspace(t, s)
+			err := h.Update(t.Context(), UnitOptions{}, func(tx *Tx) error {
+				return errors.Join(tx.PutConnection(ConnectionRow{ID: "okta", Kind: "scim"}), tx.InsertIdentity(IdentityRow{
+					Identity: workspace.Identity{ID: "i", Connection: "okta", UserName: "ann", Version: 1}, UserKey: "ann"}))
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			release := occupy(t, h)
+			var runs [2]int
+			var wg sync.WaitGroup
+			queue := func(n int, opt UnitOptions, unit Unit, want error) {
+				wg.Go(func() {
+					if err := h.Update(context.Background(), opt, unit); !errors.Is(err, want) {
+						t.Errorf("unit %d: %v", n, err)
+					}
+				})
+				waitFor(t, "the queue", func() bool { return len(w.queue) == n })
+			}
+			counted := func(i int) Unit {
+				return func(tx *Tx) error { runs[i]++; _, err := tx.NextRef(); return err }
+			}
+			queue(1, UnitOptions{}, counted(0), nil)
+			var want error
+			if !tt.dryRun {
+				want = boom
+			}
+			queue(2, UnitOptions{DryRun: tt.dryRun}, tt.fails, want)
+			queue(3, UnitOptions{}, counted(1), nil)
+			release()
+			wg.Wait()
+			if runs[0] != tt.runs || runs[1] != 1 {
+				t.Errorf("the others ran %d times, want %d and 1", runs, tt.runs)
+			}
+			err = h.Update(t.Context(), UnitOptions{}, func(tx *Tx) error {
+				ref, err := tx.NextRef()
+				if ref != 3 {
+					t.Errorf("%d references were taken, want 2: one for each unit that was kept", ref-1)
+				}
+				_, gone := tx.Identity("i")
+				return errors.Join(err, gone)
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			if w.wary > 0 != tt.wary {
+				t.Errorf("%d groups with savepoints", w.wary)
+			}
+		})
+	}
+}
+
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	s, w := openLiteTest(t)

@@ -130,7 +130,7 @@ const (
 // InsertChanges writes recorded changes.
 func (t *Tx) InsertChanges(rows []ChangeRow) error {
 	const columns = 20
-	return tuples(len(rows), columns, func(from, size int, values string) error {
+	return t.tuples(len(rows), columns, func(from, size int, values string) error {
 		args := make([]any, 0, size*columns)
 		for i := range rows[from : from+size] {
 			c := &rows[from+i]

@@ -135,7 +135,7 @@ func (u *unit) reunite(row *store.IdentityRow) error {
 	if row.ExternalID == "" || row.Member != "" {
 		return nil
 	}
-	old, err := u.tx.IdentityByExternal(u.conn.ID, row.ExternalID, true)
+	old, err := u.tx.IdentityGone(u.conn.ID, row.ExternalID)
 	if errors.Is(err, workspace.ErrNotFound) {
 		return nil
 	}
