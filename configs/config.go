@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-sync/rollcall/events"
 	"github.com/rollcall-sync/rollcall/internal/secret"
 	"github.com/rollcall-sync/rollcall/mapping"
 	"github.com/rollcall-sync/rollcall/workspace"
@@ -38,6 +39,8 @@ type Config struct {
 	LogLevel   string      `yaml:"log_level"`
 	Limits     Limits      `yaml:"limits"`
 	Workspaces []Workspace `yaml:"workspaces"`
+	// Events are the receivers that hear of changes, of every workspace.
+	Events events.Config `yaml:"events"`
 
 	// File is the path that was read, Hash "sha256:" and the hex digest of its
 	// text.

@@ -39,6 +39,9 @@ type place struct{ line, column int }
 // defaulted is a type that fills its own defaults before it is read.
 type defaulted interface{ setDefaults() }
 
+// oneOrMore is a list for which a single value may stand.
+type oneOrMore interface{ OneOrMore() }
+
 func (d *decoder) addf(n ast.Node, path, format string, args ...any) {
 	at := placeOf(n)
 	d.problems = append(d.problems, &Problem{
@@ -281,6 +284,11 @@ func (d *decoder) texts(n ast.Node, path string, into *map[string]string) {
 // list reads a sequence into a slice; an empty one is not nil.
 func (d *decoder) list(n ast.Node, path string, into reflect.Value) {
 	s, ok := n.(*ast.SequenceNode)
+	if _, single := into.Interface().(oneOrMore); single && !ok {
+		into.Set(reflect.MakeSlice(into.Type(), 1, 1))
+		d.read(n, path, into.Index(0))
+		return
+	}
 	if !ok {
 		d.addf(n, path, "wants a list, got %s", describe(n))
 		return

@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/mail"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-sync/rollcall/events"
 	"github.com/rollcall-sync/rollcall/internal/fold"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
@@ -41,6 +43,12 @@ func (c *Config) Validate() []*Problem {
 		path := fmt.Sprintf("workspaces[%d]", i)
 		j.name(path+".id", c.Workspaces[i].ID, seen)
 		j.workspace(path, &c.Workspaces[i])
+	}
+	for _, err := range c.Events.Validate() {
+		var key *events.KeyError
+		if errors.As(err, &key) {
+			j.addf(key.Path, "%s", key.Text)
+		}
 	}
 	return j.problems
 }

@@ -204,6 +204,20 @@ func (j *judge) stream(path string, s *Stream, guard *safedial.Guard) {
 	}
 }
 
+// Under takes relative paths of secrets from a folder, normally the
+// configuration file's.
+func (c *Config) Under(dir string) {
+	c.SigningKey = c.SigningKey.Under(dir)
+	for i := range c.Webhooks {
+		for k, ref := range c.Webhooks[i].Secret {
+			c.Webhooks[i].Secret[k] = ref.Under(dir)
+		}
+	}
+	for i := range c.Streams {
+		c.Streams[i].Authorization = c.Streams[i].Authorization.Under(dir)
+	}
+}
+
 // sends reports whether a stream sends events of a profile.
 func (s *Stream) sends(profile string) bool { return s.Send == nil || slices.Contains(s.Send, profile) }
 
