@@ -54,6 +54,7 @@ const (
 	DomainLapse      ChangeKind = "domain.lapse"
 	OwnerTransfer    ChangeKind = "owner.transfer"
 	TokenCreate      ChangeKind = "token.create"
+	EventSettle      ChangeKind = "event.settle" // an event taken out of a receiver's line by a person
 	TokenRevoke      ChangeKind = "token.revoke"
 )
 
