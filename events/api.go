@@ -34,12 +34,25 @@ type api struct {
 func (d *Dispatcher) Handler(authorize Authorize) http.Handler {
 	a := &api{d: d, store: d.opt.Store, authorize: authorize, log: d.opt.Logger, now: d.opt.Now, maxWait: 30 * time.Second}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/jwks", a.jwks)
-	mux.HandleFunc("POST /v1/sets/{stream}", a.sets)
-	mux.HandleFunc("GET /v1/epochs", a.epochs)
-	mux.HandleFunc("GET /v1/revocations", a.revocations)
-	mux.HandleFunc("GET /v1/members/{id}/epoch", a.epoch)
+	for pattern, serve := range map[string]http.HandlerFunc{patternKeys: a.jwks, patternSets: a.sets, patternEpochs: a.epochs,
+		patternFeed: a.revocations, patternEpoch: a.epoch} {
+		mux.HandleFunc(pattern, serve)
+	}
 	return mux
+}
+
+// The paths of Handler.
+const (
+	patternKeys   = "GET /v1/jwks"
+	patternSets   = "POST /v1/sets/{stream}"
+	patternEpochs = "GET /v1/epochs"
+	patternFeed   = "GET /v1/revocations"
+	patternEpoch  = "GET /v1/members/{id}/epoch"
+)
+
+// Patterns are the http.ServeMux patterns of what Handler serves.
+func Patterns() []string {
+	return []string{patternKeys, patternSets, patternEpochs, patternFeed, patternEpoch}
 }
 
 // jwks shows the public keys that signed in the last 30 days (RFC 7517 5).
@@ -75,6 +88,8 @@ func (a *api) wait(r *http.Request, arrived <-chan struct{}, until time.Time) bo
 	case <-timer.C:
 		return true
 	case <-r.Context().Done():
+		return false
+	case <-a.d.stopping:
 		return false
 	}
 }

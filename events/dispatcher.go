@@ -68,6 +68,8 @@ type Dispatcher struct {
 	polled map[string]*stream // polled streams by id
 	hooks  []*hook
 	arrive *arrivals
+	// stopping is closed when Run is to end: long polls are answered then.
+	stopping chan struct{}
 }
 
 // sender delivers to one sink.
@@ -100,7 +102,7 @@ func New(opt Options) (*Dispatcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("events: %w", err)
 	}
-	d := &Dispatcher{opt: opt, holder: host + "/" + uuid.NewString(), lease: leaseTime, poll: pollEvery, polled: map[string]*stream{}, arrive: newArrivals(),
+	d := &Dispatcher{opt: opt, holder: host + "/" + uuid.NewString(), lease: leaseTime, poll: pollEvery, polled: map[string]*stream{}, arrive: newArrivals(), stopping: make(chan struct{}),
 		signer: &signer{ref: opt.Config.SigningKey, store: opt.Store, now: opt.Now, published: map[string]time.Time{}}}
 	if err := d.readSecrets(); err != nil {
 		return nil, err
@@ -216,7 +218,7 @@ func (d *Dispatcher) register(ctx context.Context) error {
 func (d *Dispatcher) Start(ctx context.Context) error { return d.register(ctx) }
 
 // Run delivers until ctx ends; then it waits for the calls under way, at most
-// 20 s.
+// 20 s, and long polls are answered. It is called once.
 func (d *Dispatcher) Run(ctx context.Context) {
 	stop := d.opt.Store.OnEvents(func(ws string) {
 		for _, p := range d.pumps {
@@ -227,6 +229,7 @@ func (d *Dispatcher) Run(ctx context.Context) {
 		d.arrive.wake()
 	})
 	defer stop()
+	context.AfterFunc(ctx, func() { close(d.stopping) })
 	var running sync.WaitGroup
 	for _, p := range d.pumps {
 		running.Go(func() { p.run(ctx) })

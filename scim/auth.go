@@ -64,29 +64,9 @@ func (x *exchange) authenticate() error {
 	if len(header) == 0 && isDiscovery(x.r.URL.Path) {
 		return nil
 	}
-	if len(header) != 1 {
-		return errUnauthorized()
-	}
-	scheme, text, found := strings.Cut(header[0], " ")
-	if !found || !sameName(scheme, "Bearer") {
-		return errUnauthorized()
-	}
-	token, err := ParseToken(strings.TrimSpace(text))
+	row, err := x.bearer(header)
 	if err != nil {
-		return errUnauthorized()
-	}
-	proved, ok := x.h.tokens.get(token, x.start)
-	if !ok {
-		if proved, err = x.prove(token); err != nil {
-			return err
-		}
-	}
-	row := &proved.row
-	if row.ExpiresAt != 0 && row.ExpiresAt <= workspace.At(x.start) {
-		return errUnauthorized()
-	}
-	if len(row.Networks) > 0 && !inNetworks(proved.networks, x.ip) {
-		return errDenied("", "the address %s is not in the networks of this token. Remedy: add it to the token's networks, or call from one of them", x.ip)
+		return err
 	}
 	x.token = row.ID
 	x.h.uses.used(row.ID, x.start)
@@ -95,6 +75,51 @@ func (x *exchange) authenticate() error {
 		return err
 	}
 	return x.inScope(row.Scopes)
+}
+
+// bearer finds the good token in the header.
+func (x *exchange) bearer(header []string) (*store.TokenRow, error) {
+	if len(header) != 1 {
+		return nil, errUnauthorized()
+	}
+	scheme, text, found := strings.Cut(header[0], " ")
+	if !found || !sameName(scheme, "Bearer") {
+		return nil, errUnauthorized()
+	}
+	token, err := ParseToken(strings.TrimSpace(text))
+	if err != nil {
+		return nil, errUnauthorized()
+	}
+	proved, ok := x.h.tokens.get(token, x.start)
+	if !ok {
+		if proved, err = x.prove(token); err != nil {
+			return nil, err
+		}
+	}
+	row := &proved.row
+	if row.ExpiresAt != 0 && row.ExpiresAt <= workspace.At(x.start) {
+		return nil, errUnauthorized()
+	}
+	if len(row.Networks) > 0 && !inNetworks(proved.networks, x.ip) {
+		return nil, errDenied("", "the address %s is not in the networks of this token. Remedy: add it to the token's networks, or call from one of them", x.ip)
+	}
+	return row, nil
+}
+
+// Authorize judges the bearer token of a request to something else than SCIM:
+// it gives the token's workspace if the token has the scope, or is without
+// scopes. The error is an *Error of status 401 or 403, or the store's.
+func (h *Handler) Authorize(r *http.Request, scope string) (workspaceID string, err error) {
+	x := &exchange{h: h, r: r, start: h.now(), ip: h.clientIP(r)}
+	row, err := x.bearer(r.Header["Authorization"])
+	if err != nil {
+		return "", err
+	}
+	h.uses.used(row.ID, x.start)
+	if len(row.Scopes) > 0 && !slices.Contains(row.Scopes, scope) {
+		return "", errDenied("", "the token has no scope for this. Remedy: create a token with the scope %s", scope)
+	}
+	return row.Workspace, nil
 }
 
 // prove looks a token up. Unknown ids cost the same comparison as wrong

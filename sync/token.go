@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/workspace"
@@ -42,7 +43,8 @@ func (e *Engine) IssueToken(ctx context.Context, row store.TokenRow) error {
 		}
 		full := &TokensError{Connection: row.Connection}
 		for i := range tokens {
-			if LiveToken(&tokens[i], u.now) {
+			// Tokens for different uses do not rotate with each other.
+			if LiveToken(&tokens[i], u.now) && slices.Equal(tokens[i].Scopes, row.Scopes) {
 				full.Live = append(full.Live, tokens[i].ID)
 			}
 		}

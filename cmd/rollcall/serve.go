@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rollcall-sync/rollcall/configs"
+	"github.com/rollcall-sync/rollcall/events"
 	"github.com/rollcall-sync/rollcall/internal/systemd"
 	"github.com/rollcall-sync/rollcall/scim"
 	"github.com/rollcall-sync/rollcall/store"
@@ -72,6 +73,7 @@ type daemon struct {
 	store   *store.Store
 	engine  *sync.Engine
 	handler *scim.Handler
+	events  *events.Dispatcher
 	polls   *sync.Scheduler // and timers; nil until startDaemon is through
 	sources []*directory
 	public  *listener
@@ -127,7 +129,13 @@ func startDaemon(ctx context.Context, config *configs.Config, log *slog.Logger) 
 	if err := d.schedule(meter); err != nil {
 		return d, err
 	}
+	if d.events, err = newDispatcher(ctx, d, meter); err != nil {
+		return d, err
+	}
 	mux := http.NewServeMux()
+	for _, pattern := range events.Patterns() {
+		mux.Handle(pattern, d.events.Handler(feedReader(d.handler)))
+	}
 	mux.Handle("/scim/v2/", meter.count(d.handler))
 	mux.Handle("/scim/v2", meter.count(d.handler))
 	d.public.server.Handler = transportSecurity(mux, d.public.tls)
@@ -259,6 +267,7 @@ func (d *daemon) run(ctx context.Context) error {
 	if err := d.polls.Start(requests); err != nil {
 		return errors.Join(err, d.drain(cancel), d.close())
 	}
+	stopDelivering := d.deliver(ctx)
 	watch, stopWatching := context.WithCancel(ctx)
 	defer stopWatching()
 	go d.watchdog(watch)
@@ -273,7 +282,10 @@ func (d *daemon) run(ctx context.Context) error {
 	if nerr := systemd.Notify(systemd.Stopping); nerr != nil {
 		d.log.Warn("systemd was not told", "err", nerr)
 	}
-	return errors.Join(err, d.drain(cancel), d.close())
+	delivered := stopDelivering()
+	err = errors.Join(err, d.drain(cancel))
+	<-delivered
+	return errors.Join(err, d.close())
 }
 
 // serve accepts until the server is shut down.

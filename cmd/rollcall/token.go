@@ -25,6 +25,7 @@ type tokenCreateCmd struct {
 	workspaceFlag
 	Connection string   `help:"Connection that the token belongs to." required:"" placeholder:"ID"`
 	Expires    string   `help:"How long it is good." default:"365d"`
+	Scopes     []string `help:"What it may do: read, users, groups (SCIM), revocations:read (the revocation feed)." default:"read,users,groups" enum:"read,users,groups,revocations:read" placeholder:"SCOPE"`
 	Networks   []string `help:"Addresses and CIDR ranges it may be used from; anywhere if left out." placeholder:"CIDR"`
 }
 
@@ -122,7 +123,7 @@ func (c *tokenCreateCmd) keep(ctx context.Context, config *configs.Config, w *co
 	}
 	now := time.Now()
 	err = e.IssueToken(ctx, store.TokenRow{
-		Workspace: w.ID, ID: token.ID, Connection: c.Connection, Hash: token.Hash(), Scopes: []string{"read", "users", "groups"},
+		Workspace: w.ID, ID: token.ID, Connection: c.Connection, Hash: token.Hash(), Scopes: c.Scopes,
 		Networks: networks, CreatedAt: workspace.At(now), ExpiresAt: workspace.At(now.Add(lifetime)),
 	})
 	var full *sync.TokensError
