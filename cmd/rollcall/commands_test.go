@@ -13,6 +13,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"keep":  keepCommand,
 	"serve": serveCommand,
 	"stop":  stopCommand,
+	"halt":  stopCommand, // testscript has a stop of its own, which ends the script
 	"scim":  scimCommand,
 	"plain": plainCommand,
 }
