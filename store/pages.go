@@ -17,6 +17,9 @@ type UserQuery struct {
 	Args       []any
 	Start      int // 1-based index; less than 1 is 1
 	Count      int // less than 1 asks for the total alone
+	// Sort and Behind count in UsersFrom and DirectoryGroupsFrom alone.
+	Sort   SortKey
+	Behind *Place
 }
 
 // paged are the statements that list one table by creation. Each takes

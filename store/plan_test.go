@@ -13,6 +13,8 @@ import (
 // walks are the statements that read a whole workspace, each with its reason.
 var walks = map[string]string{
 	countTotals:             "counts everything, for checks",
+	countNumbers:            "a total of few lists",
+	selectLastNumber:        "one row, from the end of an index",
 	selectGroups:            "a listing, by its index",
 	selectInvitations:       "a listing",
 	selectUnowned:           "a finding over all numbers",

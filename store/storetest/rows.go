@@ -18,6 +18,8 @@ var rowTests = []test{
 	{"pages", pages},
 	{"filtered pages", filteredPages},
 	{"pages in parallel", pagesInParallel},
+	{"sorted pages", sortedPages},
+	{"number pages", numberPages},
 	{"duplicates", duplicates},
 	{"swaps", swaps},
 	{"members", members},
