@@ -166,7 +166,7 @@ const (
 // inScope refuses what the token's scopes leave out: read allows reading,
 // users and groups allow reading and writing of that type.
 func (x *exchange) inScope(scopes []string) error {
-	if len(scopes) == 0 || slices.Contains(scopes, scopeRead) && isRead(x.r.Method) {
+	if len(scopes) == 0 || slices.Contains(scopes, scopeRead) && (isRead(x.r.Method) || isSearch(x.r)) {
 		return nil
 	}
 	need := scopeRead
@@ -183,6 +183,11 @@ func (x *exchange) inScope(scopes []string) error {
 		return nil
 	}
 	return errDenied("", "the token has no scope for this. Remedy: create a token with the scope %s", need)
+}
+
+// isSearch reports whether a request is a search by POST, which only reads.
+func isSearch(r *http.Request) bool {
+	return r.Method == http.MethodPost && strings.HasSuffix(strings.TrimSuffix(r.URL.Path, "/"), "/.search")
 }
 
 // isRead reports whether a method only reads.

@@ -3,6 +3,7 @@ package scim
 import (
 	"encoding/json"
 	"strings"
+	"time"
 )
 
 // Capabilities are the optional parts of the protocol that are really built.
@@ -27,7 +28,10 @@ type Capabilities struct {
 
 // DefaultCapabilities are those of this release.
 func DefaultCapabilities() Capabilities {
-	return Capabilities{Patch: true, ETag: true, Filter: true, IndexPaging: true, MaxResults: 1000, DefaultPageSize: 100}
+	return Capabilities{
+		Patch: true, ETag: true, Filter: true, Sort: true, IndexPaging: true, CursorPaging: true,
+		MaxResults: maxCount, DefaultPageSize: defaultCount, CursorSeconds: int(cursorLife / time.Second),
+	}
 }
 
 type supported struct {

@@ -113,6 +113,9 @@ type FilterOptions struct {
 	Lenient bool
 	// OnTolerance, if not nil, is called with the id of each tolerance used.
 	OnTolerance func(id string)
+	// others are the other types of a search over several: their attributes may
+	// be named too, and have no value here.
+	others []*ResourceType
 }
 
 func (o FilterOptions) tolerated(id string) {
@@ -226,7 +229,7 @@ func (b builder) term(e *parser.AttributeExpression) (Filter, error) {
 
 // valuePath reads name[inner], where inner went through the guard.
 func (b builder) valuePath(name, inner string) (Filter, error) {
-	ref, ok := b.rt.resolve(name, b.opt)
+	ref, ok := b.resolve(name)
 	if !ok {
 		return nil, unknownAttribute(name, b.rt)
 	}
@@ -249,12 +252,24 @@ func isFilterableList(ref Ref) error {
 	return nil
 }
 
+// resolve finds an attribute of the type, else of the other types of a search.
+func (b builder) resolve(name string) (Ref, bool) {
+	ref, ok := b.rt.resolve(name, b.opt)
+	for _, rt := range b.opt.others {
+		if ok {
+			break
+		}
+		ref, ok = rt.resolve(name, b.opt)
+	}
+	return ref, ok
+}
+
 // operand resolves the attribute on the left of an operator.
 func (b builder) operand(name string) (Ref, error) {
 	if b.list != nil {
 		return entryOperand(*b.list, name)
 	}
-	ref, ok := b.rt.resolve(name, b.opt)
+	ref, ok := b.resolve(name)
 	if !ok {
 		return Ref{}, unknownAttribute(name, b.rt)
 	}

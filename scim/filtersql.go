@@ -105,6 +105,11 @@ func (c *compiler) filter(f Filter, list *SQLList) error {
 }
 
 func (c *compiler) join(terms []Filter, word string, list *SQLList) error {
+	if len(terms) == 0 {
+		// No term that fails, or none that holds.
+		c.text.WriteString(map[string]string{" AND ": "(1 = 1)", " OR ": "(1 = 0)"}[word])
+		return nil
+	}
 	c.text.WriteString("(")
 	for i, term := range terms {
 		if i > 0 {

@@ -106,36 +106,5 @@ func (x *exchange) memberOf(m *store.MemberOfGroup) MemberOf {
 	return out
 }
 
-// listGroups answers GET /Groups (RFC 7644 section 3.4.2).
-func (x *exchange) listGroups() error {
-	rt := x.link.group
-	p, err := x.projection(rt)
-	if err != nil {
-		return err
-	}
-	q, err := x.listQuery(rt, &GroupTable)
-	if err != nil {
-		return err
-	}
-	var total int
-	var page []workspace.DirectoryGroup
-	err = x.link.handle.View(x.r.Context(), func(r *store.Reader) (err error) {
-		total, page, err = r.DirectoryGroups(q)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	asked := p.mode == showOnly && p.Shows(rt, "members")
-	return x.list(total, q.Start, p, func(yield func(*Resource, error) bool) {
-		for i := range page {
-			res, err := x.groupResource(&page[i])
-			if err == nil && !x.link.profile.ListMembers && !asked {
-				res.Members = nil
-			}
-			if !yield(res, err) || err != nil {
-				return
-			}
-		}
-	})
-}
+// listGroups answers GET /Groups (RFC 7644 section 3.4.2) and a search by POST.
+func (x *exchange) listGroups() error { return x.search(groupSource{x}) }

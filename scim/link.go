@@ -2,6 +2,8 @@ package scim
 
 import (
 	"context"
+	"encoding/hex"
+	"errors"
 	stdsync "sync"
 
 	"github.com/rollcall-sync/rollcall/store"
@@ -22,6 +24,8 @@ type link struct {
 	handle    *store.Handle
 	filter    FilterOptions
 	discovery *discovery
+	// cursorKey signs cursors; it is the workspace's own.
+	cursorKey []byte
 	// readsRole: a mapping row reads the wish for a role, so that the core
 	// attribute roles is an input too.
 	readsRole bool
@@ -62,8 +66,12 @@ func (h *Handler) newLink(ctx context.Context, key linkKey) (*link, error) {
 		return nil, err
 	}
 	var row store.ConnectionRow
+	var own store.WorkspaceRow
 	err = handle.View(ctx, func(r *store.Reader) error {
 		var err error
+		if own, err = r.Workspace(); err != nil {
+			return err
+		}
 		row, err = r.Connection(key.connection)
 		return err
 	})
@@ -82,6 +90,9 @@ func (h *Handler) newLink(ctx context.Context, key linkKey) (*link, error) {
 		linkKey: key, profile: profile, handle: handle, readsRole: rules.Reads("rollcall.role"),
 		user: NewUserType(rules.Reads, further...), group: NewGroupType(rules.Reads),
 		filter: FilterOptions{Lenient: profile.Tolerate.Has(TL11)},
+	}
+	if l.cursorKey, err = hex.DecodeString(own.CursorKey); err != nil || len(l.cursorKey) == 0 {
+		return nil, errors.Join(errors.New("the workspace has no key for cursors"), err)
 	}
 	l.filter.OnTolerance = func(id string) { l.note(Notes{{Rule: id, Attribute: "filter", Count: 1}}) }
 	for _, rt := range l.types() {

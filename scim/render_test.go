@@ -210,18 +210,21 @@ func resources(r *Resource, n int, failure error) iter.Seq2[*Resource, error] {
 	}
 }
 
+// wholeDefault shows the default of every resource.
+func wholeDefault(*Resource) Projection { return Projection{} }
+
 func TestWriteList(t *testing.T) {
 	one := &Resource{Type: testUser, ID: "1", Document: Document{"userName": "u@acme.com"}}
 	failure := errors.New("store away")
 	var b bytes.Buffer
-	if _, err := WriteList(&b, 0, 1, resources(one, 0, nil), Projection{}); err != nil {
+	if _, err := WriteList(&b, ListHead{Start: 1}, resources(one, 0, nil), wholeDefault); err != nil {
 		t.Fatal(err)
 	}
 	if want := `{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"startIndex":1,"Resources":[],"itemsPerPage":0}`; b.String() != want {
 		t.Errorf("empty list: %s", b.String())
 	}
 	b.Reset()
-	if _, err := WriteList(&b, 1500, 3, resources(one, 1000, nil), Projection{}); err != nil {
+	if _, err := WriteList(&b, ListHead{Total: 1500, Start: 3}, resources(one, 1000, nil), wholeDefault); err != nil {
 		t.Fatal(err)
 	}
 	var list struct {
@@ -232,18 +235,18 @@ func TestWriteList(t *testing.T) {
 		t.Errorf("list of 1,000: %v %d %d", err, list.ItemsPerPage, len(list.Resources))
 	}
 	b.Reset()
-	if written, err := WriteList(&b, 1, 1, resources(one, 2, failure), Projection{}); !errors.Is(err, failure) || written || b.Len() > 0 {
+	if written, err := WriteList(&b, ListHead{Total: 1, Start: 1}, resources(one, 2, failure), wholeDefault); !errors.Is(err, failure) || written || b.Len() > 0 {
 		t.Errorf("early failure: written %v, %d bytes, %v", written, b.Len(), err)
 	}
-	if written, err := WriteList(&b, 1, 1, resources(one, 2000, failure), Projection{}); !errors.Is(err, failure) || !written {
+	if written, err := WriteList(&b, ListHead{Total: 1, Start: 1}, resources(one, 2000, failure), wholeDefault); !errors.Is(err, failure) || !written {
 		t.Errorf("late failure: written %v, %v", written, err)
 	}
 	b.Reset()
 	big := &Resource{Type: testGroup, ID: "g", Document: Document{"displayName": "n"}, Members: members(20000, nil)}
-	if _, err := WriteList(&b, 2, 1, resources(big, 2, nil), Projection{}); err != nil || !json.Valid(b.Bytes()) {
+	if _, err := WriteList(&b, ListHead{Total: 2, Start: 1}, resources(big, 2, nil), wholeDefault); err != nil || !json.Valid(b.Bytes()) {
 		t.Errorf("large groups: %v", err)
 	}
-	if _, err := WriteList(brokenPipe{}, 2, 1, resources(big, 2, nil), Projection{}); !errors.Is(err, errPipe) {
+	if _, err := WriteList(brokenPipe{}, ListHead{Total: 2, Start: 1}, resources(big, 2, nil), wholeDefault); !errors.Is(err, errPipe) {
 		t.Errorf("a writer that fails: %v", err)
 	}
 }

@@ -18,6 +18,7 @@ const (
 	endpointMe
 	endpointBulk
 	endpointSearch
+	endpointRoot
 )
 
 // endpointNames are the names on the wire (RFC 7644 section 3.2, table 2). The
@@ -88,6 +89,9 @@ func isDiscovery(path string) bool {
 // findRoute resolves the path of a request.
 func (x *exchange) findRoute() (route, error) {
 	name, id, ok := splitPath(x.r.URL.Path)
+	if name == "" && id == "" {
+		return route{endpoint: endpointRoot}, nil
+	}
 	if !ok {
 		return route{}, errNoEndpoint()
 	}
@@ -115,16 +119,22 @@ func (x *exchange) dispatch() error {
 		return errNotImplemented("this token belongs to a connection, not to a person, so there is no Me")
 	case endpointBulk:
 		return errNotImplemented("Bulk is not supported, as ServiceProviderConfig says. Remedy: send the operations one by one")
+	case endpointRoot:
+		if !isRead(x.r.Method) {
+			return errMethodNotAllowed(x.r.Method, http.MethodGet, http.MethodHead)
+		}
+		return x.search(userSource{x}, groupSource{x})
 	case endpointSearch:
-		return errNoSearch()
+		if x.route.id != "" {
+			return errNoEndpoint()
+		}
+		if x.r.Method != http.MethodPost {
+			return errMethodNotAllowed(x.r.Method, http.MethodPost)
+		}
+		return x.search(userSource{x}, groupSource{x})
 	default:
 		return x.discover()
 	}
-}
-
-// errNoSearch: searching by POST is not there.
-func errNoSearch() *Error {
-	return errNotImplemented("searching by POST is not supported. Remedy: use GET with the parameter filter")
 }
 
 // methods are what one resource type answers; all of them are set.
@@ -146,7 +156,10 @@ var (
 // resources runs a method on the resources of one type, or on one of them.
 func (x *exchange) resources(m methods) error {
 	if x.route.id == ".search" {
-		return errNoSearch()
+		if x.r.Method != http.MethodPost {
+			return errMethodNotAllowed(x.r.Method, http.MethodPost)
+		}
+		return m.list(x)
 	}
 	if !plainID(x.route.id) {
 		return errNotFound(strings.TrimSuffix(x.route.endpoint.String(), "s"), shorten(x.route.id))

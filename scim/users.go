@@ -84,36 +84,5 @@ func (x *exchange) userResource(identity *workspace.Identity, v *view) (*Resourc
 	return res, nil
 }
 
-// listUsers answers GET /Users (RFC 7644 section 3.4.2).
-func (x *exchange) listUsers() error {
-	rt := x.link.user
-	p, err := x.projection(rt)
-	if err != nil {
-		return err
-	}
-	q, err := x.listQuery(rt, &UserTable)
-	if err != nil {
-		return err
-	}
-	var total int
-	var page []workspace.Identity
-	var v view
-	err = x.link.handle.View(x.r.Context(), func(r *store.Reader) error {
-		if total, page, err = r.Users(q); err != nil {
-			return err
-		}
-		v, err = loadView(r, page, shownViews(p, rt, x.coreRole()))
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return x.list(total, q.Start, p, func(yield func(*Resource, error) bool) {
-		for i := range page {
-			res, err := x.userResource(&page[i], &v)
-			if !yield(res, err) || err != nil {
-				return
-			}
-		}
-	})
-}
+// listUsers answers GET /Users (RFC 7644 section 3.4.2) and a search by POST.
+func (x *exchange) listUsers() error { return x.search(userSource{x}) }
