@@ -31,8 +31,8 @@ type cursor struct {
 	At     int64  `json:"x"` // Unix seconds.
 }
 
-func (c *cursor) place() store.Place {
-	return store.Place{Absent: c.Absent, Text: c.Text, Number: c.Number, ID: c.ID}
+func (c *cursor) place() store.SortPlace {
+	return store.SortPlace{Absent: c.Absent, Text: c.Text, Number: c.Number, ID: c.ID}
 }
 
 // cursorSeal signs cursors of one list: workspace (by the key), connection,

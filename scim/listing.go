@@ -302,7 +302,7 @@ type walker struct {
 	l     *listing
 	part  int
 	page  []entry
-	place *store.Place
+	place *store.SortPlace
 	ended bool
 }
 

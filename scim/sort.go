@@ -93,7 +93,7 @@ func (o *sorting) key(src source) store.SortKey {
 
 // compare orders two places as the databases do: absent values last, first when
 // descending, ties by id.
-func (o *sorting) compare(a, b *store.Place) int {
+func (o *sorting) compare(a, b *store.SortPlace) int {
 	sign := boolNumber(a.Absent) - boolNumber(b.Absent)
 	if !a.Absent && !b.Absent {
 		sign = cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Text, b.Text))

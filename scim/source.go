@@ -10,7 +10,7 @@ import (
 // entry is one row of a list on its way to an answer.
 type entry struct {
 	part     int
-	place    store.Place
+	place    store.SortPlace
 	identity *workspace.Identity       // Of a User.
 	group    *workspace.DirectoryGroup // Of a Group.
 	number   *workspace.Number         // Of a Number.

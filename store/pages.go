@@ -19,7 +19,7 @@ type UserQuery struct {
 	Count      int // less than 1 asks for the total alone
 	// Sort and Behind count in UsersFrom and DirectoryGroupsFrom alone.
 	Sort   SortKey
-	Behind *Place
+	Behind *SortPlace
 }
 
 // paged are the statements that list one table by creation. Each takes

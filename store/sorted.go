@@ -19,9 +19,9 @@ type SortKey struct {
 	Desc    bool
 }
 
-// Place is where a row stands in a sorted list: what follows it can be read
+// SortPlace is where a row stands in a sorted list: what follows it can be read
 // without counting what stands before.
-type Place struct {
+type SortPlace struct {
 	Absent bool   // The row has no value to sort by.
 	Text   string // The value, unless SortKey.Number.
 	Number int64  // The value, if SortKey.Number.
@@ -31,7 +31,7 @@ type Place struct {
 // Placed is a row of a sorted list with its place.
 type Placed[T any] struct {
 	Row   T
-	Place Place
+	Place SortPlace
 }
 
 // The columns behind a row in a sorted list, as the constant texts have them.
@@ -128,7 +128,7 @@ func sortedPage[T any](r *Reader, text, created, id string, scan func(scanner, *
 
 // condition holds for the rows behind a place. Ascending it is one comparison
 // of rows, which an index can answer.
-func condition(key *SortKey, absent, value, id string, b *Place) (text string, args []any) {
+func condition(key *SortKey, absent, value, id string, b *SortPlace) (text string, args []any) {
 	bound := []any{b.Text}
 	if key.Number {
 		bound[0] = b.Number
