@@ -1,6 +1,8 @@
 -- +goose Up
 -- One text for SQLite and PostgreSQL. Times are Unix microseconds, keys are
 -- folded in Go, JSON is TEXT, workspace_id leads every key.
+-- On SQLite, tables of narrow rows are kept in the order of their keys and
+-- nowhere else: one page to write for a row, not two.
 
 CREATE TABLE workspace (
   workspace_id TEXT PRIMARY KEY,
@@ -153,7 +155,9 @@ CREATE TABLE identity_value (
   is_primary BOOLEAN NOT NULL,
   PRIMARY KEY (workspace_id, identity_id, attr, ord),
   FOREIGN KEY (workspace_id, identity_id) REFERENCES identity (workspace_id, identity_id)
-);
+)
+--sqlite: WITHOUT ROWID
+;
 CREATE INDEX identity_value_by_key ON identity_value (workspace_id, attr, value_key);
 
 CREATE TABLE dirgroup (
@@ -187,7 +191,9 @@ CREATE TABLE membership (
   since BIGINT NOT NULL,
   PRIMARY KEY (workspace_id, group_id, child_kind, child_id),
   FOREIGN KEY (workspace_id, group_id) REFERENCES dirgroup (workspace_id, group_id)
-);
+)
+--sqlite: WITHOUT ROWID
+;
 CREATE INDEX membership_by_child ON membership (workspace_id, child_id, child_kind);
 
 CREATE TABLE cursor (
@@ -223,7 +229,9 @@ CREATE TABLE group_member (
   PRIMARY KEY (workspace_id, group_id, member_id),
   FOREIGN KEY (workspace_id, group_id) REFERENCES groups (workspace_id, group_id),
   FOREIGN KEY (workspace_id, member_id) REFERENCES member (workspace_id, member_id)
-);
+)
+--sqlite: WITHOUT ROWID
+;
 CREATE INDEX group_member_by_member ON group_member (workspace_id, member_id);
 
 CREATE TABLE number (
@@ -258,7 +266,9 @@ CREATE TABLE assignment (
   PRIMARY KEY (workspace_id, number_id, kind, to_id),
   CHECK (access <> 'exclusive' OR kind = 'member'),
   FOREIGN KEY (workspace_id, number_id) REFERENCES number (workspace_id, number_id)
-);
+)
+--sqlite: WITHOUT ROWID
+;
 -- I4: at most one exclusive assignment per number, decided by the index.
 CREATE UNIQUE INDEX assignment_exclusive ON assignment (workspace_id, number_id) WHERE access = 'exclusive';
 CREATE INDEX assignment_by_to ON assignment (workspace_id, kind, to_id);
@@ -270,7 +280,9 @@ CREATE TABLE number_owner (
   PRIMARY KEY (workspace_id, number_id, member_id),
   FOREIGN KEY (workspace_id, number_id) REFERENCES number (workspace_id, number_id),
   FOREIGN KEY (workspace_id, member_id) REFERENCES member (workspace_id, member_id)
-);
+)
+--sqlite: WITHOUT ROWID
+;
 CREATE INDEX number_owner_by_member ON number_owner (workspace_id, member_id);
 
 CREATE TABLE reservation (
@@ -282,7 +294,9 @@ CREATE TABLE reservation (
   why TEXT NOT NULL,
   PRIMARY KEY (workspace_id, number_id, kind, for_id),
   FOREIGN KEY (workspace_id, number_id) REFERENCES number (workspace_id, number_id)
-);
+)
+--sqlite: WITHOUT ROWID
+;
 CREATE INDEX reservation_by_for ON reservation (workspace_id, kind, for_id);
 
 CREATE TABLE support (
@@ -301,7 +315,9 @@ CREATE TABLE support (
   until BIGINT NOT NULL,
   PRIMARY KEY (workspace_id, member_id, kind, object_id, given_by),
   FOREIGN KEY (workspace_id, member_id) REFERENCES member (workspace_id, member_id)
-);
+)
+--sqlite: WITHOUT ROWID
+;
 CREATE INDEX support_by_object ON support (workspace_id, kind, object_id);
 
 -- MP3: a person took away what a row gives.
@@ -316,7 +332,9 @@ CREATE TABLE exception (
   made_at BIGINT NOT NULL,
   until BIGINT NOT NULL,
   PRIMARY KEY (workspace_id, member_id, kind, object_id, rule)
-);
+)
+--sqlite: WITHOUT ROWID
+;
 
 CREATE TABLE invitation (
   workspace_id TEXT NOT NULL,
@@ -363,7 +381,9 @@ CREATE TABLE tombstone (
   lifted_at BIGINT NOT NULL,
   lifted_by TEXT NOT NULL,
   PRIMARY KEY (workspace_id, value, member_id)
-);
+)
+--sqlite: WITHOUT ROWID
+;
 CREATE INDEX tombstone_by_member ON tombstone (workspace_id, member_id);
 
 CREATE TABLE snapshot (
@@ -508,7 +528,9 @@ CREATE TABLE audit_leaf (
   n BIGINT NOT NULL,
   leaf TEXT NOT NULL,
   PRIMARY KEY (workspace_id, gen, n)
-);
+)
+--sqlite: WITHOUT ROWID
+;
 
 CREATE TABLE audit_hash (
   workspace_id TEXT NOT NULL,
@@ -516,7 +538,9 @@ CREATE TABLE audit_hash (
   idx BIGINT NOT NULL,
   hash TEXT NOT NULL,
   PRIMARY KEY (workspace_id, gen, idx)
-);
+)
+--sqlite: WITHOUT ROWID
+;
 
 CREATE TABLE audit_value (
   workspace_id TEXT NOT NULL,
@@ -526,7 +550,9 @@ CREATE TABLE audit_value (
   salt TEXT NOT NULL,
   value TEXT NOT NULL,
   PRIMARY KEY (workspace_id, commitment)
-);
+)
+--sqlite: WITHOUT ROWID
+;
 CREATE INDEX audit_value_by_member ON audit_value (workspace_id, member_id);
 
 CREATE TABLE lease (
@@ -560,35 +586,35 @@ CREATE TABLE lease (
 --sqlite:   ('identity', 'identity_by_manager', '80000 80000 10'),
 --sqlite:   ('identity', 'identity_by_dn', '45000 45000 45000 1'),
 --sqlite:   ('identity', 'identity_gone', '10000 10000 5000 2'),
---sqlite:   ('identity_value', 'sqlite_autoindex_identity_value_1', '200000 200000 2 2 1'),
+--sqlite:   ('identity_value', 'identity_value', '200000 200000 2 2 1'),
 --sqlite:   ('identity_value', 'identity_value_by_key', '200000 200000 100000 2'),
 --sqlite:   ('dirgroup', 'sqlite_autoindex_dirgroup_1', '5000 5000 1'),
 --sqlite:   ('dirgroup', 'dirgroup_by_name', '5000 5000 2500 1'),
 --sqlite:   ('dirgroup', 'dirgroup_by_external', '5000 5000 2500 1'),
 --sqlite:   ('dirgroup', 'dirgroup_page', '5000 5000 2500 2 1'),
---sqlite:   ('membership', 'sqlite_autoindex_membership_1', '1000000 1000000 200 200 1'),
+--sqlite:   ('membership', 'membership', '1000000 1000000 200 200 1'),
 --sqlite:   ('membership', 'membership_by_child', '1000000 1000000 10 10'),
 --sqlite:   ('groups', 'sqlite_autoindex_groups_1', '1000 1000 1'),
 --sqlite:   ('groups', 'groups_by_name', '1000 1000 1'),
---sqlite:   ('group_member', 'sqlite_autoindex_group_member_1', '300000 300000 300 1'),
+--sqlite:   ('group_member', 'group_member', '300000 300000 300 1'),
 --sqlite:   ('group_member', 'group_member_by_member', '300000 300000 3'),
 --sqlite:   ('number', 'sqlite_autoindex_number_1', '100000 100000 1'),
 --sqlite:   ('number', 'number_by_e164', '100000 100000 1'),
 --sqlite:   ('number', 'number_by_name', '100000 100000 2'),
 --sqlite:   ('number', 'number_free', '10000 10000 500 1'),
---sqlite:   ('assignment', 'sqlite_autoindex_assignment_1', '200000 200000 2 2 1'),
+--sqlite:   ('assignment', 'assignment', '200000 200000 2 2 1'),
 --sqlite:   ('assignment', 'assignment_exclusive', '80000 80000 1'),
 --sqlite:   ('assignment', 'assignment_by_to', '200000 200000 100000 2'),
---sqlite:   ('number_owner', 'sqlite_autoindex_number_owner_1', '100000 100000 1 1'),
+--sqlite:   ('number_owner', 'number_owner', '100000 100000 1 1'),
 --sqlite:   ('number_owner', 'number_owner_by_member', '100000 100000 2'),
---sqlite:   ('reservation', 'sqlite_autoindex_reservation_1', '10000 10000 1 1 1'),
+--sqlite:   ('reservation', 'reservation', '10000 10000 1 1 1'),
 --sqlite:   ('reservation', 'reservation_by_for', '10000 10000 5000 1'),
---sqlite:   ('support', 'sqlite_autoindex_support_1', '500000 500000 5 2 1 1'),
+--sqlite:   ('support', 'support', '500000 500000 5 2 1 1'),
 --sqlite:   ('support', 'support_by_object', '500000 500000 100000 100'),
 --sqlite:   ('invitation', 'sqlite_autoindex_invitation_1', '10000 10000 1'),
 --sqlite:   ('invitation', 'invitation_pending', '1000 1000 1'),
 --sqlite:   ('invitation', 'invitation_by_inviter', '1000 1000 10'),
---sqlite:   ('tombstone', 'sqlite_autoindex_tombstone_1', '100000 100000 1 1'),
+--sqlite:   ('tombstone', 'tombstone', '100000 100000 1 1'),
 --sqlite:   ('tombstone', 'tombstone_by_member', '100000 100000 4'),
 --sqlite:   ('run', 'sqlite_autoindex_run_1', '1000000 1000000 1'),
 --sqlite:   ('run', 'run_by_time', '1000000 1000000 2 1'),
@@ -600,5 +626,5 @@ CREATE TABLE lease (
 --sqlite:   ('hold', 'hold_by_subject', '100 100 2'),
 --sqlite:   ('event', 'sqlite_autoindex_event_1', '1000000 1000000 500000 10 1'),
 --sqlite:   ('event', 'event_by_id', '1000000 1000000 1'),
---sqlite:   ('audit_value', 'sqlite_autoindex_audit_value_1', '1000000 1000000 1'),
+--sqlite:   ('audit_value', 'audit_value', '1000000 1000000 1'),
 --sqlite:   ('audit_value', 'audit_value_by_member', '1000000 1000000 10');
