@@ -66,7 +66,6 @@ type Dispatcher struct {
 	signer *signer
 	pumps  []*pump
 	polled map[string]*stream // polled streams by id
-	hooks  []*hook
 	arrive *arrivals
 	// stopping is closed when Run is to end: long polls are answered then.
 	stopping chan struct{}
@@ -161,7 +160,6 @@ func (d *Dispatcher) wire() {
 	for i := range c.Webhooks {
 		w := &c.Webhooks[i]
 		h := &hook{cfg: w, client: client(), now: d.opt.Now}
-		d.hooks = append(d.hooks, h)
 		for _, ws := range d.opt.Workspaces {
 			p := d.newPump(ws, store.SinkRow{ID: w.ID, Kind: "webhook", Types: h.types(), ReadsBack: w.Verify != ""}, h)
 			if w.Verify != "" {
@@ -186,9 +184,10 @@ func (d *Dispatcher) wire() {
 	}
 }
 
-// register makes the sinks known to the store: from now on events are queued
-// for them.
-func (d *Dispatcher) register(ctx context.Context) error {
+// Start makes the sinks known to the store: from now on events are queued for
+// them, so it comes before the first change that they are to hear of. The
+// workspaces must exist.
+func (d *Dispatcher) Start(ctx context.Context) error {
 	for _, ws := range d.opt.Workspaces {
 		var rows []store.SinkRow
 		for _, p := range d.pumps {
@@ -212,10 +211,6 @@ func (d *Dispatcher) register(ctx context.Context) error {
 	_, _, err := d.signer.key(ctx)
 	return err
 }
-
-// Start registers the sinks. It comes before the first change that they are
-// to hear of; workspaces must exist.
-func (d *Dispatcher) Start(ctx context.Context) error { return d.register(ctx) }
 
 // Run delivers until ctx ends; then it waits for the calls under way, at most
 // 20 s, and long polls are answered. It is called once.

@@ -66,7 +66,7 @@ func TestOrderAndSignature(t *testing.T) {
 	})
 }
 
-// TestBodyIsThin: the bytes are the engine's, with covers and leaf (WH2).
+// TestWebhookBody: the bytes are the engine's, with covers and leaf (WH2).
 func TestWebhookBody(t *testing.T) {
 	t.Parallel()
 	d := &store.Delivery{From: 40, Event: store.EventRow{ID: "evt_1", Seq: 42, Leaf: 4211,

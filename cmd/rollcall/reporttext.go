@@ -129,6 +129,12 @@ func leavers(b *strings.Builder, run *sync.SyncRun) {
 	for i := range run.Leavers {
 		l := &run.Leavers[i]
 		fmt.Fprintf(b, "        %s %d ms, evidence %s %s", orDash(l.Label), l.RevokeMS, orDash(l.Class), clean(l.Why))
+		if l.DeliverMS != nil {
+			fmt.Fprintf(b, ", receivers told in %d ms", *l.DeliverMS)
+		}
+		if l.T4 != nil {
+			fmt.Fprintf(b, ", proved at %s", stamp(*l.T4))
+		}
 		for _, n := range l.Numbers {
 			fmt.Fprintf(b, ", %s -> %s", clean(n.Number), clean(n.To))
 		}

@@ -176,6 +176,9 @@ func (f *workspaceFlag) run(ctx context.Context, id string) (run *sync.SyncRun, 
 		if run, err = readRun(&row); err != nil {
 			return err
 		}
+		if err := sync.FillLeavers(r, run); err != nil {
+			return err
+		}
 		changes, err := r.ChangesOfRun(row.ID)
 		if err != nil {
 			return err
