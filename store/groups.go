@@ -25,6 +25,7 @@ const (
 		WHERE workspace_id = ? AND group_id = ? AND version = ?`
 	deleteGroupMembers     = `DELETE FROM group_member WHERE workspace_id = ? AND group_id = ?`
 	deleteGroupAssignments = `DELETE FROM assignment WHERE workspace_id = ? AND kind = 'group' AND to_id = ?`
+	deleteGroupSupports    = `DELETE FROM support WHERE workspace_id = ? AND kind = 'group' AND object_id = ?`
 	deleteGroup            = `DELETE FROM groups WHERE workspace_id = ? AND group_id = ?`
 	insertGroupMember      = `INSERT INTO group_member (workspace_id, group_id, member_id, since) VALUES (?, ?, ?, ?)
 		ON CONFLICT (workspace_id, group_id, member_id) DO NOTHING`
@@ -63,13 +64,17 @@ func (t *Tx) UpdateGroup(g workspace.Group) error {
 	return t.swap(updateGroup, g.Name, g.NameKey, g.Version, t.ws, g.ID, g.Version-1)
 }
 
-// DeleteGroup removes a group, its memberships and its assignments. It gives
+// DeleteGroup removes a group, its memberships with whatever supports them, and
+// its assignments. It gives
 // workspace.ErrNotFound if there is no such group.
 func (t *Tx) DeleteGroup(id string) error {
 	if err := t.exec(deleteGroupMembers, t.ws, id); err != nil {
 		return err
 	}
 	if err := t.exec(deleteGroupAssignments, t.ws, id); err != nil {
+		return err
+	}
+	if err := t.exec(deleteGroupSupports, t.ws, id); err != nil {
 		return err
 	}
 	return t.found(deleteGroup, t.ws, id)

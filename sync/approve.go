@@ -94,7 +94,7 @@ func (e *Engine) approve(s *space, tx *store.Tx, a Approval) (Result, error) {
 	if hold.ExpiresAt <= workspace.At(e.now()) {
 		return Result{}, fmt.Errorf("%w at %s", ErrExpired, hold.ExpiresAt)
 	}
-	now := ""
+	now, shown := "", []workspace.Decision(nil)
 	err = tx.Savepoint(func() error {
 		u, err := e.replan(s, tx, hold, a)
 		if err != nil {
@@ -104,12 +104,24 @@ func (e *Engine) approve(s *space, tx *store.Tx, a Approval) (Result, error) {
 			return err
 		}
 		for _, h := range u.opened {
-			if h.row.PlanHash == hold.PlanHash || now == "" {
-				now = h.row.PlanHash
+			if h.row.PlanHash != hold.PlanHash && now != "" {
+				continue
+			}
+			now, shown = h.row.PlanHash, nil
+			for _, i := range h.index {
+				d := u.outcomes[i].Decision
+				d.Change = u.plan[i].Change
+				shown = append(shown, d)
+			}
+			if now == hold.PlanHash {
+				break
 			}
 		}
 		return errPreview
 	})
+	if stale(err) {
+		return Result{}, &StaleError{Shown: hold.PlanHash}
+	}
 	if !errors.Is(err, errPreview) {
 		return Result{}, err
 	}
@@ -128,12 +140,39 @@ func (e *Engine) approve(s *space, tx *store.Tx, a Approval) (Result, error) {
 		return Result{}, &ApprovalError{Rule: "M06.Member", Reason: approver.Label + " is a Member and decides on no plan", Remedy: "an Admin or Owner approves it"}
 	}
 	approver.TokenID, approver.IP, approver.UserAgent = a.TokenID, a.IP, a.UserAgent
+	u.shown = map[string]bool{}
+	for i := range shown {
+		if err := mayAgree(&approver, &shown[i]); err != nil {
+			return Result{}, err
+		}
+		u.shown[workspace.Fingerprint(shown[i].Change)] = true
+	}
 	// What depends on the approver's word (a link) is planned with it.
-	u.approver = &approver
+	u.approver, u.shownHash = &approver, hold.PlanHash
 	if err := u.planHold(hold); err != nil {
 		return Result{}, err
 	}
 	return u.approveAndCommit(hold, a)
+}
+
+// stale reports whether what a hold has observed no longer fits the records.
+func stale(err error) bool {
+	return errors.Is(err, workspace.ErrStale) || errors.Is(err, workspace.ErrNotFound)
+}
+
+// mayAgree refuses an approver who is less than a held change asks for. The
+// role matrix is asked as well; this is for holds that it does not know, such
+// as a link: who is linked with an Owner needs an Owner's word (SX03).
+func mayAgree(approver *workspace.Actor, d *workspace.Decision) error {
+	least := d.Approvers
+	if m, ok := d.Change.Before.(workspace.Member); ok && d.Change.Kind == workspace.MemberLink && m.Role == workspace.RoleOwner {
+		least = workspace.RoleOwner
+	}
+	if approver.Role >= least {
+		return nil
+	}
+	return &ApprovalError{Rule: d.Rule, Reason: fmt.Sprintf("%s is %s, and this needs %s", approver.Label, approver.Role.Title(), least.Title()),
+		Remedy: "somebody with the role " + least.Title() + " approves it"}
 }
 
 // newHoldUnit prepares a unit with the actor who asked for what is held.
@@ -188,6 +227,9 @@ func (u *unit) planHold(hold store.HoldRow) error {
 				return err
 			}
 		}
+		if err := u.planTails(); err != nil {
+			return err
+		}
 		for i := range u.plan {
 			u.plan[i].subject, u.plan[i].observation = hold.Subject, hold.Observation
 		}
@@ -226,7 +268,8 @@ func (u *unit) approveAndCommit(hold store.HoldRow, a Approval) (Result, error) 
 	}
 	for i := range u.outcomes {
 		o := &u.outcomes[i]
-		if u.plan[i].Kind != "" && o.Outcome != "applied" && o.Outcome != "dropped" {
+		unseen := (o.Outcome == "held" || o.Outcome == "noop") && !u.shown[workspace.Fingerprint(u.plan[i].Change)]
+		if u.plan[i].Kind != "" && o.Outcome != "applied" && o.Outcome != "dropped" && !unseen {
 			d := o.Decision
 			return Result{}, &ApprovalError{Rule: d.Rule, Reason: d.Reason, Remedy: d.Remedy}
 		}
@@ -274,10 +317,20 @@ func (e *Engine) Reject(ctx context.Context, a Approval) error {
 		if !workspace.Can(by.Role, "M05") {
 			return &ApprovalError{Rule: "M05.Member", Reason: by.Label + " is a Member and decides on no plan", Remedy: "an Admin or Owner rejects it"}
 		}
-		if err := u.planHold(hold); err != nil {
-			return err
-		}
-		if err := u.decide(); err != nil {
+		// What the hold has observed is looked at and taken back: a rejection
+		// writes no word of it.
+		err = tx.Savepoint(func() error {
+			if err := u.planHold(hold); err != nil {
+				return err
+			}
+			if err := u.decide(); err != nil {
+				return err
+			}
+			return errPreview
+		})
+		if stale(err) {
+			u.plan, u.outcomes, u.opened = nil, nil, nil // nothing of it is wanted any more
+		} else if !errors.Is(err, errPreview) {
 			return err
 		}
 		by.TokenID, by.IP, by.UserAgent = a.TokenID, a.IP, a.UserAgent
@@ -291,6 +344,9 @@ func (e *Engine) Reject(ctx context.Context, a Approval) error {
 // reject writes the rejections of what is held now, and a leaf about it.
 func (u *unit) reject(hold store.HoldRow, by workspace.Actor, reason string) error {
 	for _, h := range u.opened {
+		if h.row.PlanHash != hold.PlanHash {
+			continue // nobody has looked at that one
+		}
 		for _, i := range h.index {
 			row := store.RejectionRow{Fingerprint: workspace.Fingerprint(u.plan[i].Change), By: by.Label, Reason: reason, At: u.now, Until: u.now + rejectFor}
 			if err := u.tx.PutRejection(row); err != nil {
@@ -304,8 +360,8 @@ func (u *unit) reject(hold store.HoldRow, by workspace.Actor, reason string) err
 	}
 	for i := range u.outcomes {
 		o := &u.outcomes[i]
-		switch o.Outcome {
-		case "held", "noop":
+		switch {
+		case o.PlanHash == hold.PlanHash && u.plan[i].Kind != "":
 			o.Outcome = "denied"
 			o.Decision.Verdict, o.Decision.Rule = workspace.Deny, orElse(o.Decision.Rule, "rejected")
 			o.Decision.Reason = fmt.Sprintf("rejected by %s: %s", by.Label, reason)

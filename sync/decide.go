@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/workspace"
@@ -23,10 +24,16 @@ type openHold struct {
 // decide puts the plan before the role matrix, the invariants and the policy.
 // What is denied or held does not stop the rest.
 func (u *unit) decide() error {
+	if err := u.planTails(); err != nil {
+		return err
+	}
 	if err := u.brakes(); err != nil {
 		return err
 	}
 	all := u.judge()
+	if u.approver != nil {
+		u.holdUnseen(all)
+	}
 	u.outcomes = make([]Outcome, len(u.plan))
 	for i, d := range all {
 		if u.plan[i].Kind == "" {
@@ -87,6 +94,31 @@ func (u *unit) judge() []workspace.Decision {
 		}
 	}
 	return out
+}
+
+// holdUnseen takes the approver's word back from what the plan that they saw
+// does not hold: a link may bring a raise with it, which waits for a word of
+// its own.
+func (u *unit) holdUnseen(all []workspace.Decision) {
+	approver := u.approver
+	u.approver = nil
+	alone := u.judge()
+	u.approver = approver
+	var lifted []int
+	var held []workspace.Decision
+	for i := range all {
+		if u.plan[i].Kind != "" && all[i].Verdict == workspace.Allow && alone[i].Verdict == workspace.Hold {
+			lifted, held = append(lifted, i), append(held, alone[i])
+		}
+	}
+	if u.hashOf(held) == u.shownHash {
+		return
+	}
+	for k, i := range lifted {
+		if !u.shown[workspace.Fingerprint(u.plan[i].Change)] {
+			all[i] = held[k]
+		}
+	}
 }
 
 // checked reports whether the domain judges the item. A hold that a person
@@ -155,7 +187,7 @@ func (u *unit) openHolds() error {
 		if u.outcomes[i].Outcome != "held" {
 			continue
 		}
-		s := u.plan[i].subject
+		s := u.holdSubject(i)
 		if _, ok := bySubject[s]; !ok {
 			order = append(order, s)
 		}
@@ -180,6 +212,22 @@ func (u *unit) openHolds() error {
 	return nil
 }
 
+// holdSubject is whom a held change is kept under: their own member once this
+// unit has made or linked it.
+func (u *unit) holdSubject(i int) string {
+	p := &u.plan[i]
+	if p.Member == "" || p.Kind == workspace.MemberCreate || p.Kind == workspace.MemberLink || !strings.HasPrefix(p.subject, "identity:") {
+		return p.subject
+	}
+	for k := range u.plan {
+		x := &u.plan[k]
+		if (x.Kind == workspace.MemberCreate || x.Kind == workspace.MemberLink) && x.Member == p.Member && u.outcomes[k].Outcome == "applied" {
+			return "member:" + p.Member
+		}
+	}
+	return p.subject
+}
+
 // holdID is a hold's name for people.
 func holdID(ref int64) string { return fmt.Sprintf("H-%d", ref) }
 
@@ -189,6 +237,10 @@ func (u *unit) planHashOf(index []int) string {
 	for _, i := range index {
 		ds = append(ds, u.outcomes[i].Decision)
 	}
+	return u.hashOf(ds)
+}
+
+func (u *unit) hashOf(ds []workspace.Decision) string {
 	return workspace.PlanHash(u.s.cfg.ID, u.conn.ID, "", u.s.mappingHash, u.s.policyHash, ds)
 }
 
@@ -203,7 +255,7 @@ func (u *unit) closeWithdrawn(subject string, open []store.HoldRow, index []int)
 			continue
 		}
 		h.State, h.DecidedAt, h.DecidedBy, h.DecidedWhy = "withdrawn", u.now, "system", "no longer wanted"
-		if u.approver != nil {
+		if u.approver != nil && h.PlanHash == u.shownHash {
 			h.State, h.DecidedBy, h.DecidedWhy = "approved", u.approver.ID, "approved"
 		}
 		if err := u.tx.PutHold(h); err != nil {

@@ -212,6 +212,9 @@ func (u *unit) editAndCommit(b EditBatch, approver *workspace.Actor) (Result, er
 			return Result{}, err
 		}
 	}
+	if err := u.planTails(); err != nil {
+		return Result{}, err
+	}
 	observation, err := json.Marshal(heldEdits{Edits: b.Edits, As: u.actor.ID, Kind: u.actor.Kind, Channel: u.actor.Channel})
 	if err != nil {
 		return Result{}, err

@@ -90,12 +90,19 @@ func (u *unit) planRemoval(p *person, e *Edit) error {
 			return &EditError{Field: "handover", Reason: heir.Email + " cannot take numbers over", Remedy: "name an active member"}
 		}
 	}
-	if p.member.State == workspace.StateActive {
+	p.final = e.Kind == EditRemove
+	switch {
+	case p.member.State == workspace.StateActive:
 		if err := u.planLeaver(p, c); err != nil {
 			return err
 		}
+	case p.final && p.member.TailHeld:
+		// Whoever is removed holds nothing, and a person has decided it.
+		if err := u.planTail(p, tailCause(c, p.member.ID), 0, nil); err != nil {
+			return err
+		}
 	}
-	if e.Kind != EditRemove {
+	if !p.final {
 		return nil
 	}
 	after := *p.member
@@ -103,30 +110,11 @@ func (u *unit) planRemoval(p *person, e *Edit) error {
 	u.addFor(p, workspace.Change{Kind: workspace.MemberRemove, Subject: memberRef(*p.member), Member: p.member.ID, Before: *p.member, After: after, Cause: c},
 		func(tx *store.Tx) error { return tx.DeleteSnapshot(after.ID) })
 	for _, n := range p.numbers {
-		for _, r := range u.reservationsFor(n.ID, p.member.ID) {
-			u.addFor(p, workspace.Change{Kind: workspace.NumberReleased, Subject: numberRef(n), Member: p.member.ID, Before: r, Cause: c})
+		if err := u.planReleased(p, n, c); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-// reservationsFor lists what of a number is held for a member, what this plan
-// reserves included.
-func (u *unit) reservationsFor(number, member string) []workspace.Reservation {
-	var out []workspace.Reservation
-	if n := u.view.Numbers[number]; n != nil {
-		for _, r := range n.Reservations {
-			if r.Kind == workspace.ToMember && r.For == member {
-				out = append(out, r)
-			}
-		}
-	}
-	for i := range u.plan {
-		if r, ok := u.plan[i].After.(workspace.Reservation); ok && r.Number == number && r.For == member {
-			out = append(out, r)
-		}
-	}
-	return out
 }
 
 // planRestoreEdit is a stated rehire by a person (RB11): with a reason.
@@ -155,7 +143,7 @@ func (u *unit) planRestoreEdit(p *person, e *Edit) error {
 		u.support(p, mapping.GrantMember, "", byManual, "", ""))
 	returned := after
 	p.member = &returned
-	if snap == nil {
+	if snap == nil || m.TailHeld { // with the tail held, everything is still there (BU3)
 		return nil
 	}
 	return u.planRestore(p, snap, c)

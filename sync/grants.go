@@ -215,9 +215,12 @@ func (u *unit) planGroups(p *person, exempt map[[3]string]bool) error {
 	return nil
 }
 
-// planned reports whether the plan has a change of this kind already.
+// planned reports whether the plan has a change of this kind already, of
+// anybody if member is "".
 func (u *unit) planned(kind workspace.ChangeKind, object, member string) bool {
-	return slices.ContainsFunc(u.plan, func(x planned) bool { return x.Kind == kind && x.Subject.ID == object && x.Member == member })
+	return slices.ContainsFunc(u.plan, func(x planned) bool {
+		return x.Kind == kind && x.Subject.ID == object && (member == "" || x.Member == member)
+	})
 }
 
 // thenAlso lets another row support what a change of this plan gives.
@@ -410,9 +413,9 @@ func (u *unit) planUngrant(p *person, n *workspace.Number, g *numberGrant) error
 // planRest sends a number that nobody is left to answer to rest: quarantine
 // in its pool, else the responsible party is the primary Owner (I2).
 func (u *unit) planRest(p *person, n *workspace.Number, c workspace.Cause) error {
-	others := slices.ContainsFunc(n.Assignments, func(a workspace.Assignment) bool { return a.To != p.member.ID })
-	owned := slices.ContainsFunc(n.Owners, func(id string) bool { return id != p.member.ID })
-	if others || owned || n.State == workspace.NumberPorting {
+	others := slices.ContainsFunc(n.Assignments, func(a workspace.Assignment) bool { return a.To != p.member.ID && u.stays(&a) })
+	owned := slices.ContainsFunc(n.Owners, func(id string) bool { return id != p.member.ID && !u.leaves(id) })
+	if others || owned || n.State == workspace.NumberPorting || u.planned(workspace.NumberUpdate, n.ID, "") {
 		return nil
 	}
 	after := *n

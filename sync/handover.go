@@ -32,7 +32,7 @@ func (u *unit) planHandover(p *person, n *workspace.Number, c workspace.Cause, g
 			Before: workspace.Ownership{Number: n.ID, Member: p.member.ID}, Cause: c}, u.unsupportAll(p, mapping.GrantOwner, n.ID)...)
 	}
 	rings := slices.ContainsFunc(n.Assignments, func(a workspace.Assignment) bool {
-		return a.Access.Rings() && a.Kind != workspace.ToInvitation && a.To != p.member.ID
+		return a.Access.Rings() && a.Kind != workspace.ToInvitation && a.To != p.member.ID && u.stays(&a)
 	})
 	ownerLeft, err := u.ownerLeft(p, n)
 	if err != nil {
@@ -91,16 +91,29 @@ func (u *unit) planHeir(p *person, n *workspace.Number, h heir, c workspace.Caus
 					Connection: c.Connection, Source: h.strategy, Run: u.run, Since: u.now, Confirmed: u.now, Until: in.grace})
 			})
 		}
-		u.addFor(p, change, then...)
+		u.addOnce(p, change, then...)
 	}
 	if !in.ownerLeft && h.kind == workspace.ToMember {
-		u.addFor(p, workspace.Change{Kind: workspace.NumberOwner, Subject: numberRef(n), Member: h.id,
+		u.addOnce(p, workspace.Change{Kind: workspace.NumberOwner, Subject: numberRef(n), Member: h.id,
 			After: workspace.Ownership{Number: n.ID, Member: h.id}, Cause: c}, func(tx *store.Tx) error {
 			return tx.PutSupport(store.SupportRow{Member: h.id, Kind: string(mapping.GrantOwner), Object: n.ID, By: by,
 				Connection: c.Connection, Source: h.strategy, Run: u.run, Since: u.now, Confirmed: u.now, Until: in.grace})
 		})
 	}
 	return nil
+}
+
+// addOnce puts a gift on the plan, unless the same is given in it already for
+// another leaver's sake: then both support it.
+func (u *unit) addOnce(p *person, c workspace.Change, then ...effect) {
+	for i := range u.plan {
+		x := &u.plan[i]
+		if x.Kind == c.Kind && x.Subject.ID == c.Subject.ID && x.Member == c.Member && x.After != nil && c.Member != "" {
+			x.then = append(x.then, then...)
+			return
+		}
+	}
+	u.addFor(p, c, then...)
 }
 
 // holds gives the access that an heir has already.
@@ -148,7 +161,7 @@ func (u *unit) mayInherit(p *person, id string) (bool, error) {
 	if err != nil || !m.Usable() {
 		return false, err
 	}
-	return !slices.ContainsFunc(u.plan, func(x planned) bool { return x.leaver && x.Member == id }), nil
+	return !u.leaves(id), nil
 }
 
 // findHeir walks the handover chain: the first link that fits (domain section 10).

@@ -71,17 +71,42 @@ func (u *unit) planLeaver(p *person, c workspace.Cause) error {
 	cut := planned{
 		Change:  workspace.Change{Kind: workspace.MemberDeactivate, Subject: memberRef(m), Member: m.ID, Before: m, After: after, Cause: c},
 		subject: p.key, person: p.key, leaver: true,
-		then: []effect{u.snap(p), u.bury(m, identities, c), u.countLeaver(m.ID, c)},
+		then: []effect{u.snap(p), u.bury(m, identities, c), u.countLeaver(m.ID, c), u.holdSent(m.ID)},
 	}
 	u.add(cut)
 	tail := tailCause(c, m.ID)
 	if err := u.planInvitationsEnd(p, tail); err != nil {
 		return err
 	}
-	if held == nil {
-		return u.planTail(p, tail, after.GraceUntil, nil)
+	grace, ruling := u.graceEnd(p), (*workspace.Decision)(nil)
+	if held != nil {
+		ruling = held.ruling()
 	}
-	return u.planTail(p, tail, u.graceEnd(p), held.ruling())
+	u.tails = append(u.tails, func() error { return u.planTail(p, tail, grace, ruling) })
+	return nil
+}
+
+// planTails plans the tails of all leavers of the unit, when everybody who
+// leaves is known: nobody inherits who goes in the same plan.
+func (u *unit) planTails() error {
+	tails := u.tails
+	u.tails = nil
+	for _, plan := range tails {
+		if err := plan(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leaves reports whether a member's access ends in this plan.
+func (u *unit) leaves(member string) bool {
+	return slices.ContainsFunc(u.plan, func(x planned) bool { return x.leaver && x.Member == member })
+}
+
+// stays reports whether an assignment outlives this plan's leavers.
+func (u *unit) stays(a *workspace.Assignment) bool {
+	return a.Kind != workspace.ToMember || !u.leaves(a.To)
 }
 
 // tailCause is the cause of what follows from a leaver's cut.
@@ -94,7 +119,7 @@ func tailCause(c workspace.Cause, leaver string) workspace.Cause {
 // signed in has no grace.
 func (u *unit) graceEnd(p *person) workspace.Micros {
 	grace := u.s.cfg.Leavers.Grace
-	if grace <= 0 || len(p.numbers) == 0 && len(p.groups) == 0 && p.member.LastActiveAt == 0 {
+	if grace <= 0 || p.final || len(p.numbers) == 0 && len(p.groups) == 0 && p.member.LastActiveAt == 0 {
 		return 0
 	}
 	return u.now + workspace.Micros(grace.Microseconds())
@@ -239,13 +264,25 @@ func (u *unit) planInvitationsEnd(p *person, c workspace.Cause) error {
 			return err
 		}
 	}
-	sent, err := u.tx.PendingBy(p.member.ID)
-	for _, inv := range sent {
-		inv.Held = true
-		inv.Version++
-		u.always(p, func(tx *store.Tx) error { return tx.PutInvitation(inv) })
+	return nil
+}
+
+// holdSent holds the invitations that the leaver has sent.
+func (u *unit) holdSent(member string) effect {
+	return func(tx *store.Tx) error {
+		sent, err := tx.PendingBy(member)
+		if err != nil {
+			return err
+		}
+		for _, inv := range sent {
+			inv.Held = true
+			inv.Version++
+			if err := tx.PutInvitation(inv); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	return err
 }
 
 // planRevoke revokes an invitation.

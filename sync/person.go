@@ -18,6 +18,7 @@ type person struct {
 	live     []workspace.Identity // identities that are not deleted
 	trigger  workspace.Identity   // the identity that brought this person up
 	deleted  bool                 // the trigger was deleted by this batch
+	final    bool                 // removed by a person, who has chosen the handover: no grace (R22)
 	obs      *IdentityObservation // what the batch says of the trigger itself
 	supports []store.SupportRow
 	numbers  []*workspace.Number

@@ -236,9 +236,14 @@ func (u *unit) planSeparate(p *person, gone *workspace.Member) error {
 	c.Class, c.Why, c.ReasonClass = workspace.EvidenceE1, "separated", "offboarding"
 	u.addFor(p, workspace.Change{Kind: workspace.MemberRemove, Subject: memberRef(*gone), Member: gone.ID, Before: *gone, After: after, Cause: c},
 		func(tx *store.Tx) error { return tx.DeleteSnapshot(gone.ID) })
+	if gone.TailHeld { // whoever is removed holds nothing
+		if err := u.planTail(old, tailCause(c, gone.ID), 0, nil); err != nil {
+			return err
+		}
+	}
 	for _, n := range old.numbers {
-		for _, r := range u.reservationsFor(n.ID, gone.ID) {
-			u.addFor(p, workspace.Change{Kind: workspace.NumberReleased, Subject: numberRef(n), Member: gone.ID, Before: r, Cause: c})
+		if err := u.planReleased(old, n, c); err != nil {
+			return err
 		}
 	}
 	return u.planCreate(p, true)

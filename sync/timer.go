@@ -126,12 +126,7 @@ func (u *unit) planGraceOver(m workspace.Member) error {
 	c := timerCause()
 	c.ReasonClass = "offboarding"
 	for _, n := range p.numbers {
-		for _, r := range n.Reservations {
-			if r.Kind == workspace.ToMember && r.For == m.ID {
-				u.addFor(p, workspace.Change{Kind: workspace.NumberReleased, Subject: numberRef(n), Member: m.ID, Before: r, Cause: c})
-			}
-		}
-		if err := u.planRest(p, n, c); err != nil {
+		if err := u.planReleased(p, n, c); err != nil {
 			return err
 		}
 	}
@@ -143,6 +138,18 @@ func (u *unit) planGraceOver(m workspace.Member) error {
 		c.Class, c.Why = workspace.EvidenceE1, "deleted"
 	}
 	u.addFor(p, workspace.Change{Kind: kind, Subject: memberRef(m), Member: m.ID, Before: m, After: after, Cause: c})
+	return nil
+}
+
+// planReleased ends the reservation of a number for a leaver; who answers it
+// keeps it, and a number that nobody answers goes to rest.
+func (u *unit) planReleased(p *person, n *workspace.Number, c workspace.Cause) error {
+	for _, r := range n.Reservations {
+		if r.Kind == workspace.ToMember && r.For == p.member.ID {
+			u.addFor(p, workspace.Change{Kind: workspace.NumberReleased, Subject: numberRef(n), Member: p.member.ID, Before: r, Cause: c})
+			return u.planRest(p, n, c)
+		}
+	}
 	return nil
 }
 

@@ -24,6 +24,10 @@ type unit struct {
 	actor workspace.Actor
 	// approver agrees to what would otherwise be held; nil when nobody has.
 	approver *workspace.Actor
+	// shown are the fingerprints of the held changes that the approver has
+	// seen, of the plan shownHash: the word counts for these alone.
+	shown     map[string]bool
+	shownHash string
 
 	run    string
 	commit string
@@ -35,6 +39,7 @@ type unit struct {
 	authors  map[string]author
 
 	plan   []planned
+	tails  []func() error  // tails of the leavers, not planned yet
 	people map[string]bool // persons planned already, by key
 	// records are identities as this unit has written them, by id.
 	records map[string]workspace.Identity

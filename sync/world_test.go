@@ -394,6 +394,7 @@ func (w *world) sound() {
 	if err := w.unsound(); err != nil {
 		w.tb.Error(err)
 	}
+	w.audited()
 }
 
 // unsound tells what is wrong: counters that differ from what they count, no

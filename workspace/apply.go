@@ -105,8 +105,7 @@ func (v *View) applyMember(c *Change) {
 	m := *old
 	switch c.Kind {
 	case MemberUpdate:
-		m.Name, m.Email, m.EmailKey, m.Reason, m.AccessEnd = after.Name, after.Email, after.EmailKey, after.Reason, after.AccessEnd
-		m.GraceUntil, m.TailHeld = after.GraceUntil, after.TailHeld
+		m.update(c.Before, &after)
 	case MemberRole:
 		m.Role, m.RoleSource = after.Role, after.RoleSource
 	case MemberDeactivate:
@@ -138,6 +137,31 @@ func (v *View) applyMember(c *Change) {
 		return
 	}
 	v.replaceMember(old, &m)
+}
+
+// update sets the fields that the change is about: those in which its After
+// differs from its Before, so that two updates of one plan (a name, an address
+// that is judged by itself) do not undo each other. Without a Before all count.
+func (m *Member) update(before any, after *Member) {
+	was, known := before.(Member)
+	if !known || was.Name != after.Name {
+		m.Name = after.Name
+	}
+	if !known || was.Email != after.Email || was.EmailKey != after.EmailKey {
+		m.Email, m.EmailKey = after.Email, after.EmailKey
+	}
+	if !known || was.Reason != after.Reason {
+		m.Reason = after.Reason
+	}
+	if !known || was.AccessEnd != after.AccessEnd {
+		m.AccessEnd = after.AccessEnd
+	}
+	if !known || was.GraceUntil != after.GraceUntil {
+		m.GraceUntil = after.GraceUntil
+	}
+	if !known || was.TailHeld != after.TailHeld {
+		m.TailHeld = after.TailHeld
+	}
 }
 
 // applyTransfer moves the primary flag and the role at once; the former
