@@ -50,7 +50,8 @@ const (
 	pollEvery       = 500 * time.Millisecond
 	drainFor        = 20 * time.Second
 	upkeepEvery     = time.Hour
-	watchEvery      = 15 * time.Second
+	// watchRounds is how many polls pass between two looks at what is overdue.
+	watchRounds = 30
 	// overdueAfter is when a leaver event that a sink has not acknowledged is
 	// an alarm (F19).
 	overdueAfter = 5 * time.Minute
@@ -230,7 +231,7 @@ func (d *Dispatcher) Run(ctx context.Context) {
 		running.Go(func() { p.run(ctx) })
 	}
 	running.Go(func() { d.every(ctx, upkeepEvery, d.upkeep) })
-	running.Go(func() { d.every(ctx, watchEvery, d.watch) })
+	running.Go(func() { d.every(ctx, watchRounds*d.poll, d.watch) })
 	running.Wait()
 }
 
