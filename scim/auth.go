@@ -29,7 +29,7 @@ type tokenCache struct {
 
 // provedToken is the row of a token whose secret was right.
 type provedToken struct {
-	text     string // the whole token: another secret under the same id is not proved
+	token    Token // whole: another secret under the same id is not proved
 	row      store.TokenRow
 	networks []netip.Prefix
 	at       time.Time
@@ -41,7 +41,7 @@ func (c *tokenCache) get(token Token, now time.Time) (provedToken, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p, ok := c.rows[token.ID]
-	if !ok || now.Sub(p.at) >= tokenFresh || now.Before(p.at) || !sameSecret(p.text, token.text) {
+	if !ok || now.Sub(p.at) >= tokenFresh || now.Before(p.at) || !p.token.Same(token) {
 		return provedToken{}, false
 	}
 	return p, true
@@ -133,7 +133,7 @@ func (x *exchange) prove(token Token) (provedToken, error) {
 	if !token.Verify(row.Hash) || unknown || row.RevokedAt != 0 {
 		return provedToken{}, errUnauthorized()
 	}
-	p := provedToken{text: token.text, row: row, at: x.start}
+	p := provedToken{token: token, row: row, at: x.start}
 	for _, text := range row.Networks {
 		network, err := netip.ParsePrefix(text)
 		if err != nil {

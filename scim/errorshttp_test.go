@@ -1,6 +1,8 @@
 package scim
 
 import (
+	"fmt"
+	"hash/crc32"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -135,8 +137,8 @@ func TestTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := good.Reveal()
-	forged := Token{ID: good.ID, text: "rcs_" + good.ID + "_" + strings.Repeat("a", 52)}
-	forged.text += "_" + tokenChecksum(forged.text)
+	forged := "rcs_" + good.ID + "_" + strings.Repeat("a", 52)
+	forged += fmt.Sprintf("_%08x", crc32.ChecksumIEEE([]byte(forged)))
 	send := func(method, path, authorization string, headers ...string) answer {
 		p.tokens["raw"] = ""
 		return p.request("raw", method, path, "", append(headers, "Authorization: "+authorization)...)
@@ -146,7 +148,7 @@ func TestTokens(t *testing.T) {
 	text := ""
 	for name, authorization := range map[string]string{
 		"unknown": "Bearer " + stranger.Reveal(), "expired": "Bearer " + expired.Reveal(), "revoked": "Bearer " + revoked.Reveal(),
-		"forged": "Bearer " + forged.Reveal(), "no token": "Bearer x", "empty": "Bearer ", "basic": "Basic " + last, "without scheme": last,
+		"forged": "Bearer " + forged, "no token": "Bearer x", "empty": "Bearer ", "basic": "Basic " + last, "without scheme": last,
 	} {
 		a := send("GET", "/Users", authorization).is(http.StatusUnauthorized)
 		if got := a.header.Get("WWW-Authenticate"); got != `Bearer realm="rollcall", error="invalid_token"` {

@@ -1,103 +1,16 @@
 package scim
 
-import (
-	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/base32"
-	"encoding/hex"
-	"errors"
-	"fmt"
-	"hash/crc32"
-	"io"
-	"regexp"
-	"strings"
-)
+import "github.com/rollcall-sync/rollcall/internal/bearer"
 
-// ErrToken is what is said of every text that is no token of ours. It never
-// quotes the text, which may be the secret of somebody else.
-var ErrToken = errors.New("not a Rollcall token: it has the form rcs_, an id, a secret and a checksum")
+// ErrToken is what is said of every text that is no token of ours.
+var ErrToken = bearer.ErrToken
 
-// tokenPattern is the form of a token (SX10, scim section 11).
-var tokenPattern = regexp.MustCompile(`^rcs_([a-z2-7]{8})_[a-z2-7]{52}_([0-9a-f]{8})$`)
-
-// tokenLength is the length of every token; longer texts are not looked at.
-const tokenLength = len("rcs_") + 8 + 1 + 52 + 1 + 8
-
-// tokenAlphabet is base32 of RFC 4648 in lower case.
-var tokenAlphabet = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
-
-// Token is a bearer token of a connection: rcs_<id>_<secret>_<crc>. The id
-// finds its row and may be shown, the whole text is the secret: no printer and
-// no encoder shows it. The zero Token is none.
-type Token struct {
-	ID   string // 8 characters of lower-case base32
-	text string
-}
-
-// Reveal returns the whole token, as the client sends it. Do not keep it.
-func (t Token) Reveal() string { return t.text }
-
-// Format writes the id alone, whatever the verb.
-func (t Token) Format(f fmt.State, _ rune) {
-	// fmt keeps no write error; a printer that stops early shows less.
-	if _, err := io.WriteString(f, "rcs_"+t.ID+"_***"); err != nil {
-		return
-	}
-}
+// Token is a bearer token of a connection of kind scim.
+type Token = bearer.Token
 
 // NewToken makes a token with 32 random bytes as its secret.
-func NewToken() (Token, error) {
-	random := make([]byte, 5+32)
-	if _, err := rand.Read(random); err != nil {
-		return Token{}, fmt.Errorf("making a token: %w", err)
-	}
-	id := tokenAlphabet.EncodeToString(random[:5])
-	body := "rcs_" + id + "_" + tokenAlphabet.EncodeToString(random[5:])
-	return Token{ID: id, text: body + "_" + tokenChecksum(body)}, nil
-}
+func NewToken() (Token, error) { return bearer.New(bearer.SCIM) }
 
 // ParseToken reads the text of a bearer token. A wrong form or checksum is
 // ErrToken: such a text cannot be a token, so that no row need be read.
-func ParseToken(text string) (Token, error) {
-	if len(text) != tokenLength {
-		return Token{}, ErrToken
-	}
-	parts := tokenPattern.FindStringSubmatch(text)
-	if parts == nil || tokenChecksum(text[:strings.LastIndexByte(text, '_')]) != parts[2] {
-		return Token{}, ErrToken
-	}
-	return Token{ID: parts[1], text: text}, nil
-}
-
-// tokenChecksum is CRC-32 (IEEE) in eight hex digits: it finds slips of the
-// hand and lets scanners tell tokens from look-alikes. It protects nothing.
-func tokenChecksum(body string) string {
-	return fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(body)))
-}
-
-// Hash is what the store keeps: SHA-256 of the whole token in hex. The secret
-// has 256 random bits, so no salt and no slow hash is needed.
-func (t Token) Hash() string {
-	sum := sha256.Sum256([]byte(t.text))
-	return hex.EncodeToString(sum[:])
-}
-
-// dummyHash stands in for the hash of an unknown token, so that unknown ids
-// and wrong secrets take the same work.
-var dummyHash = strings.Repeat("0", sha256.Size*2)
-
-// Verify reports, in constant time, whether the stored hash is this token's.
-// Give "" for a token whose id is unknown: the answer is false after the same
-// work.
-func (t Token) Verify(stored string) bool {
-	known := subtle.ConstantTimeEq(int32(len(stored)), int32(len(dummyHash)))
-	if known == 0 {
-		stored = dummyHash
-	}
-	same := subtle.ConstantTimeCompare([]byte(t.Hash()), []byte(stored))
-	return known&same == 1
-}
-
-// sameSecret compares two whole tokens in constant time.
-func sameSecret(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+func ParseToken(text string) (Token, error) { return bearer.Parse(bearer.SCIM, text) }

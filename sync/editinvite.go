@@ -12,6 +12,13 @@ import (
 
 // planInvitationEdit sends, renews or revokes an invitation.
 func (u *unit) planInvitationEdit(e *Edit) error {
+	if e.Kind == EditRevoke && e.Invitation != "" {
+		inv, err := u.invitation(e)
+		if err != nil {
+			return err
+		}
+		return u.planRevoke(&person{key: "invitation:" + inv.ID, member: &workspace.Member{}}, inv, u.editCause(e, "correction"))
+	}
 	address := strings.TrimSpace(e.Email)
 	key := emailKey(address)
 	if domainOf(address) == "" || strings.ContainsAny(address, " \t\r\n<>,;") {

@@ -211,9 +211,9 @@ func (u *unit) planGroupEdit(e *Edit) error {
 	}
 	c := u.editCause(e, "role_change")
 	if e.Kind == EditGroupNew {
-		name := strings.TrimSpace(e.Name)
-		if name == "" {
-			return &EditError{Field: "name", Reason: "a group needs a name", Remedy: "name it"}
+		name, err := plainName("name", e.Name)
+		if err != nil {
+			return err
 		}
 		if g != nil {
 			return &EditError{Field: "name", Reason: fmt.Sprintf("group %q exists already", g.Name), Remedy: "choose another name", Settled: true}
@@ -227,8 +227,12 @@ func (u *unit) planGroupEdit(e *Edit) error {
 	}
 	switch e.Kind {
 	case EditRename:
+		name, err := plainName("name", e.Name)
+		if err != nil {
+			return err
+		}
 		after := *g
-		after.Name, after.NameKey = e.Name, fold.Key(e.Name)
+		after.Name, after.NameKey = name, fold.Key(name)
 		u.add(planned{Change: workspace.Change{Kind: workspace.GroupUpdate, Subject: groupRef(*g), Before: *g, After: after, Cause: c}, person: "group:" + g.ID})
 		return nil
 	case EditGroupDrop:
