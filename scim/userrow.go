@@ -33,8 +33,13 @@ func (l *link) userRow(base workspace.Identity, doc Document) store.IdentityRow 
 	row.DepartmentKey, row.EmployeeKey = keyOf(enterprise, "department"), keyOf(enterprise, "employeeNumber")
 	manager, _ := enterprise["manager"].(map[string]any)
 	row.ManagerValue, _ = manager["value"].(string)
-	row.Values = append(valuesOf(doc, "emails"), valuesOf(doc, "phoneNumbers")...)
+	row.Values = listedValues(doc)
 	return row
+}
+
+// listedValues are the entries of all lists that filters may name.
+func listedValues(doc Document) []store.IdentityValue {
+	return append(valuesOf(doc, "emails"), valuesOf(doc, "phoneNumbers")...)
 }
 
 // keyOf is the folded key of a text in an object.

@@ -3,6 +3,7 @@ package scim
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/rollcall-sync/rollcall/internal/fold"
@@ -295,6 +296,9 @@ func (x *exchange) tryChange(compute func(old Document) (change, error), p Proje
 		return x.answerUser(http.StatusOK, &identity, &v, p)
 	}
 	o := sync.IdentityObservation{Row: x.link.userRow(identity, c.doc), Expect: identity.Version, Wishes: wishes}
+	if slices.Equal(o.Row.Values, listedValues(old)) {
+		o.Row.Values = nil // They are stored as they are.
+	}
 	stateLeaving(&o)
 	res, err := x.apply(sync.Batch{Identities: []sync.IdentityObservation{o}})
 	if err != nil {

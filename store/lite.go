@@ -24,6 +24,7 @@ type liteConn struct {
 	open    []*rows
 	// writes grows with everything that may have changed a row.
 	writes int64
+	trace  func(text string, rows int64) // nil: nobody looks
 }
 
 // liteDriverConn is what modernc's connection offers and we use.
@@ -42,6 +43,7 @@ type liteStmt struct {
 	busy     bool
 	cached   bool
 	reads    bool // it cannot change a row
+	changes  bool // it is an INSERT, UPDATE or DELETE
 	used     uint64
 }
 
@@ -71,7 +73,7 @@ func (c *liteConn) stmt(text string) (*liteStmt, error) {
 	if err != nil {
 		return nil, liteError(err)
 	}
-	s = &liteStmt{prepared: p, used: c.tick, reads: onlyReads(text)}
+	s = &liteStmt{prepared: p, used: c.tick, reads: onlyReads(text), changes: changesRows(text)}
 	var isQuery, isExec bool
 	s.query, isQuery = p.(driver.StmtQueryContext)
 	s.exec, isExec = p.(driver.StmtExecContext)
@@ -96,6 +98,11 @@ func onlyReads(text string) bool {
 		return true
 	}
 	return strings.HasPrefix(text, "WITH") && !strings.Contains(text, "INSERT") && !strings.Contains(text, "UPDATE") && !strings.Contains(text, "DELETE")
+}
+
+// changesRows reports whether a statement's count of rows is its own.
+func changesRows(text string) bool {
+	return strings.HasPrefix(text, "INSERT") || strings.HasPrefix(text, "UPDATE") || strings.HasPrefix(text, "DELETE") || strings.HasPrefix(text, "WITH")
 }
 
 // evict closes the statement that was not used for longest when the cache is
@@ -149,6 +156,9 @@ func (c *liteConn) query(ctx context.Context, text string, args []any) (*rows, e
 	if !s.reads {
 		c.writes++
 	}
+	if c.trace != nil {
+		c.trace(text, 0)
+	}
 	src, err := s.query.QueryContext(context.Background(), bound)
 	if err != nil {
 		return nil, errors.Join(liteError(err), c.free(s))
@@ -198,7 +208,13 @@ func (c *liteConn) exec(ctx context.Context, text string, args []any) (int64, er
 		return 0, errors.Join(liteError(err), liteError(ferr))
 	}
 	n, err := res.RowsAffected()
+	if !s.changes {
+		n = 0 // of an earlier statement
+	}
 	c.writes += n
+	if c.trace != nil {
+		c.trace(text, n)
+	}
 	return n, err
 }
 

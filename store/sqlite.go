@@ -101,6 +101,7 @@ func openSQLite(_ context.Context, opt Options) (engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	conn.trace = opt.Trace
 	return &liteEngine{
 		writer:  newLiteWriter(conn, opt.MaxBatch),
 		readers: newLitePool(liteDSN(path, false), max(4, runtime.NumCPU())),

@@ -23,12 +23,14 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 
 // world is a workspace with an engine, for tests that read like stories.
 type world struct {
-	tb    testing.TB
-	e     *Engine
-	st    *store.Store
-	url   string
-	clock time.Time
-	cfg   Workspace
+	tb     testing.TB
+	e      *Engine
+	st     *store.Store
+	url    string
+	clock  time.Time
+	cfg    Workspace
+	trace  func(text string, rows int64) // store.Options.Trace
+	counts func(text string, rows int64) // what trace passes on to
 }
 
 const testMapping = `
@@ -142,7 +144,7 @@ func (w *world) open() {
 	w.tb.Helper()
 	ctx := context.Background()
 	if w.st == nil {
-		st, err := store.Open(ctx, store.Options{URL: w.url, AutoMigrate: true, Logger: slog.New(slog.DiscardHandler), Now: w.now})
+		st, err := store.Open(ctx, store.Options{URL: w.url, AutoMigrate: true, Logger: slog.New(slog.DiscardHandler), Now: w.now, Trace: w.trace})
 		if err != nil {
 			w.tb.Fatal(err)
 		}

@@ -136,10 +136,14 @@ func (b *bench) fill(n int) (perSecond float64, err error) {
 // rates measures durable writes: each request changes one User, who has not
 // been changed by the one before.
 func (b *bench) rates(raw float64) error {
-	measure := func(clients int) (float64, error) {
+	measure := func(clients int) (perSecond float64, cpu time.Duration, err error) {
 		var done atomic.Int64
+		before, err := b.daemon.cpu()
+		if err != nil {
+			return 0, 0, err
+		}
 		start := time.Now()
-		err := b.clients(clients, func(c *client, turn int) (bool, error) {
+		err = b.clients(clients, func(c *client, turn int) (bool, error) {
 			title := fmt.Sprintf("Title %d of %d", turn, clients)
 			body := patchBody(`{"op":"Replace","path":"title","value":"` + title + `"}`)
 			if _, err := c.send(request{"PATCH", "/Users/" + b.ids[turn%len(b.ids)], body}, ""); err != nil {
@@ -148,19 +152,25 @@ func (b *bench) rates(raw float64) error {
 			done.Add(1)
 			return time.Since(start) < b.rate, nil
 		})
-		return float64(done.Load()) / time.Since(start).Seconds(), err
+		took := time.Since(start)
+		if err != nil {
+			return 0, 0, err
+		}
+		after, err := b.daemon.cpu()
+		return float64(done.Load()) / took.Seconds(), (after - before) / time.Duration(done.Load()), err
 	}
-	one, err := measure(1)
+	one, oneCPU, err := measure(1)
 	if err != nil {
 		return err
 	}
-	many, err := measure(64)
+	many, manyCPU, err := measure(64)
 	if err != nil {
 		return err
 	}
 	b.table.add("durable writes, 1 client", rate(one), "raw commits "+rate(raw), fmt.Sprintf("%.2f", one/raw), "", true)
 	b.table.add("durable writes, 64 clients", rate(many), "1 client "+rate(one), fmt.Sprintf("%.2f", many/one), ">= 3", many >= 3*one)
 	b.table.add("durable writes, 64 clients", rate(many), "raw commits "+rate(raw), fmt.Sprintf("%.2f", many/raw), "", true)
+	b.table.add("CPU per durable write, 64 clients", micros(manyCPU), "1 client "+micros(oneCPU), fmt.Sprintf("%.2f", float64(manyCPU)/float64(oneCPU)), "", true)
 	return nil
 }
 
