@@ -12,8 +12,7 @@ import (
 var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"keep":  keepCommand,
 	"serve": serveCommand,
-	"stop":  stopCommand,
-	"halt":  stopCommand, // testscript has a stop of its own, which ends the script
+	"halt":  haltCommand, // testscript has a stop of its own, which ends the script
 	"scim":  scimCommand,
 	"plain": plainCommand,
 }

@@ -87,9 +87,9 @@ func scriptEnv(ts *testscript.TestScript) []string {
 	return env
 }
 
-// stopCommand ends the daemon with SIGTERM, or `stop KILL` with SIGKILL, and
+// haltCommand ends the daemon with SIGTERM, or `halt KILL` with SIGKILL, and
 // makes its log stderr. SIGTERM must give exit 0.
-func stopCommand(ts *testscript.TestScript, neg bool, args []string) {
+func haltCommand(ts *testscript.TestScript, neg bool, args []string) {
 	v, ok := daemons.LoadAndDelete(ts.MkAbs("."))
 	if neg || !ok {
 		ts.Fatalf("no daemon runs")
