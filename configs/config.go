@@ -93,6 +93,7 @@ type Connection struct {
 	ID      string         `yaml:"id"`
 	Kind    string         `yaml:"kind"`    // scim or ldap
 	Profile string         `yaml:"profile"` // of kind scim
+	Rate    int            `yaml:"rate"`    // of kind scim: requests a second in each of two buckets; 50 if left out
 	ActsAs  workspace.Role `yaml:"acts_as"` // Admin if left out
 	Sponsor string         `yaml:"sponsor"` // address; "": the primary Owner
 

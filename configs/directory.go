@@ -86,7 +86,7 @@ func (c *Directory) under(from func(string) string, dir string) {
 
 // kindKeys are the keys that only one kind of connection obeys.
 var kindKeys = map[string][]string{
-	"scim": {"profile"},
+	"scim": {"profile", "rate"},
 	"ldap": keysOf(reflect.TypeFor[Directory]()),
 }
 

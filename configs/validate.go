@@ -251,6 +251,9 @@ func (j *judge) mailAddress(path, text string) {
 	}
 }
 
+// maxRate is the largest rate of a connection, in requests a second.
+const maxRate = 100_000
+
 func (j *judge) connection(path string, c *Connection) {
 	switch {
 	case c.Kind == "":
@@ -265,6 +268,9 @@ func (j *judge) connection(path string, c *Connection) {
 		j.addf(path+".profile", "is missing: use %s", strings.Join(profiles, ", "))
 	case !slices.Contains(profiles, c.Profile):
 		j.addf(path+".profile", "unknown profile %q%s", c.Profile, remedyFor(c.Profile, profiles))
+	}
+	if c.Rate < 0 || c.Rate > maxRate {
+		j.addf(path+".rate", "%d is no rate: use 1 to %d requests a second, or leave it out for 50", c.Rate, maxRate)
 	}
 	if c.ActsAs == workspace.RoleNone {
 		j.addf(path+".acts_as", "is empty: use member, admin or owner")

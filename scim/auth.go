@@ -62,33 +62,33 @@ func (x *exchange) authenticate() error {
 	x.ip = x.h.clientIP(x.r)
 	header := x.r.Header["Authorization"]
 	if len(header) == 0 && isDiscovery(x.r.URL.Path) {
-		return nil
+		return x.openly()
 	}
 	row, err := x.bearer(header)
 	if err != nil {
 		return err
 	}
-	x.token = row.ID
+	x.token, x.scopes = row.ID, row.Scopes
 	x.h.uses.used(row.ID, x.start)
 	if x.link, err = x.h.link(x.r.Context(), linkKey{row.Workspace, row.Connection}); err != nil {
 		x.link = nil
 		return err
 	}
-	return x.inScope(row.Scopes)
+	return x.inScope()
 }
 
 // bearer finds the good token in the header.
 func (x *exchange) bearer(header []string) (*store.TokenRow, error) {
 	if len(header) != 1 {
-		return nil, errUnauthorized()
+		return nil, x.wrongToken()
 	}
 	scheme, text, found := strings.Cut(header[0], " ")
 	if !found || !sameName(scheme, "Bearer") {
-		return nil, errUnauthorized()
+		return nil, x.wrongToken()
 	}
 	token, err := ParseToken(strings.TrimSpace(text))
 	if err != nil {
-		return nil, errUnauthorized()
+		return nil, x.wrongToken()
 	}
 	proved, ok := x.h.tokens.get(token, x.start)
 	if !ok {
@@ -98,7 +98,7 @@ func (x *exchange) bearer(header []string) (*store.TokenRow, error) {
 	}
 	row := &proved.row
 	if row.ExpiresAt != 0 && row.ExpiresAt <= workspace.At(x.start) {
-		return nil, errUnauthorized()
+		return nil, x.wrongToken()
 	}
 	if len(row.Networks) > 0 && !inNetworks(proved.networks, x.ip) {
 		return nil, errDenied("", "the address %s is not in the networks of this token. Remedy: add it to the token's networks, or call from one of them", x.ip)
@@ -131,7 +131,7 @@ func (x *exchange) prove(token Token) (provedToken, error) {
 		return provedToken{}, err
 	}
 	if !token.Verify(row.Hash) || unknown || row.RevokedAt != 0 {
-		return provedToken{}, errUnauthorized()
+		return provedToken{}, x.wrongToken()
 	}
 	p := provedToken{token: token, row: row, at: x.start}
 	for _, text := range row.Networks {
@@ -165,15 +165,16 @@ const (
 
 // inScope refuses what the token's scopes leave out: read allows reading,
 // users and groups allow reading and writing of that type.
-func (x *exchange) inScope(scopes []string) error {
+func (x *exchange) inScope() error {
+	scopes := x.scopes
 	if len(scopes) == 0 || slices.Contains(scopes, scopeRead) && (isRead(x.r.Method) || isSearch(x.r)) {
 		return nil
 	}
 	need := scopeRead
 	name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(x.r.URL.Path, basePath), "/"), "/")
 	switch {
-	case isDiscovery(x.r.URL.Path):
-		return nil
+	case isDiscovery(x.r.URL.Path), strings.EqualFold(name, "Bulk"):
+		return nil // Of Bulk each operation is judged.
 	case strings.EqualFold(name, "Users"):
 		need = scopeUsers
 	case strings.EqualFold(name, "Groups"):

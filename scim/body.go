@@ -14,6 +14,12 @@ const mediaType = "application/scim+json"
 // body reads the body of a write under the limits of GD04. A body that says
 // that it is too large is not read at all.
 func (x *exchange) body(limit int64) ([]byte, error) {
+	if x.kept != nil {
+		if int64(len(x.kept)) > limit {
+			return nil, errTooLarge("GD04", "the body has %d bytes; at most %d are allowed", len(x.kept), limit)
+		}
+		return x.kept, nil
+	}
 	if encoding := x.r.Header.Get("Content-Encoding"); encoding != "" && !sameName(encoding, "identity") {
 		return nil, errUnsupportedMediaType("GD04", "the body has the Content-Encoding %q. Remedy: send it as it is", shorten(encoding))
 	}

@@ -30,6 +30,7 @@ type Capabilities struct {
 func DefaultCapabilities() Capabilities {
 	return Capabilities{
 		Patch: true, ETag: true, Filter: true, Sort: true, IndexPaging: true, CursorPaging: true,
+		Bulk: true, BulkOperations: maxBulkOperations, BulkPayload: maxGroupBody,
 		MaxResults: maxCount, DefaultPageSize: defaultCount, CursorSeconds: int(cursorLife / time.Second),
 	}
 }

@@ -17,7 +17,7 @@ func TestDiscoveryIsOpenAndTrue(t *testing.T) {
 	p.tokens["nobody"] = ""
 	for _, connection := range []string{"nobody", "okta", "strict"} {
 		config := p.request(connection, "GET", "/ServiceProviderConfig", "").is(http.StatusOK)
-		for flag, want := range map[string]bool{"patch": true, "etag": true, "filter": true, "sort": true, "bulk": false, "changePassword": false} {
+		for flag, want := range map[string]bool{"patch": true, "etag": true, "filter": true, "sort": true, "bulk": true, "changePassword": false} {
 			config.has(want, flag, "supported")
 		}
 		schemas := p.request(connection, "GET", "/Schemas", "").is(http.StatusOK)

@@ -46,6 +46,9 @@ type Options struct {
 	// UserBody and GroupBody limit request bodies in bytes (GD04); zero is
 	// 1 MiB and 4 MiB.
 	UserBody, GroupBody int64
+	// Rate is how many requests a second a connection may send, in each of two
+	// buckets of two seconds; nil, and what is less than 1, is 50.
+	Rate func(workspace, connection string) int
 }
 
 // Handler is the SCIM service provider under /scim/v2 (RFC 7644). It is safe
@@ -59,6 +62,10 @@ type Handler struct {
 	proxies   []netip.Prefix
 	userBody  int64
 	groupBody int64
+	rate      func(workspace, connection string) int
+
+	failed addressBuckets // Wrong tokens by address.
+	open   addressBuckets // Discovery without a token by address.
 
 	uses    *lastUses
 	tokens  tokenCache
@@ -98,12 +105,22 @@ func NewHandler(opt Options) (*Handler, error) {
 		userBody: orDefault(opt.UserBody, maxUserBody), groupBody: orDefault(opt.GroupBody, maxGroupBody),
 		links: map[linkKey]*link{},
 	}
+	if h.rate = opt.Rate; h.rate == nil {
+		h.rate = func(string, string) int { return defaultRate }
+	}
 	types := []*ResourceType{NewUserType(nil), NewGroupType(nil)}
-	if h.general, err = newDiscovery(h.base, types, DefaultCapabilities()); err != nil {
+	if h.general, err = newDiscovery(h.base, types, h.capabilities()); err != nil {
 		return nil, err
 	}
 	h.uses = newLastUses(opt.Store, opt.Logger)
 	return h, nil
+}
+
+// capabilities are those of this release with this handler's limits.
+func (h *Handler) capabilities() Capabilities {
+	c := DefaultCapabilities()
+	c.BulkPayload = int(h.groupBody)
+	return c
 }
 
 // orDefault is n unless it says nothing.
@@ -128,13 +145,17 @@ type exchange struct {
 	start time.Time
 	ip    string
 	token string // id of the token, "" for discovery without one
-	link  *link  // nil for discovery without a token
-	route route
+	// scopes are the token's; none means all.
+	scopes []string
+	link   *link // nil for discovery without a token
+	route  route
 	// query is what was asked for behind the ?; malformed pairs are dropped.
 	query url.Values
 	// begun says that the answer's head has gone out: an error can only break
 	// the connection from here on.
-	begun  bool
+	begun bool
+	// kept is the body if it was read before its turn.
+	kept   []byte
 	status int
 	run    string
 }
@@ -174,6 +195,11 @@ func (x *exchange) serve() error {
 	var err error
 	if x.route, err = x.findRoute(); err != nil {
 		return err
+	}
+	if x.link != nil {
+		if err := x.withinRate(); err != nil {
+			return err
+		}
 	}
 	return x.dispatch()
 }

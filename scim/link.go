@@ -26,6 +26,7 @@ type link struct {
 	discovery *discovery
 	// cursorKey signs cursors; it is the workspace's own.
 	cursorKey []byte
+	limit     limiter
 	// readsRole: a mapping row reads the wish for a role, so that the core
 	// attribute roles is an input too.
 	readsRole bool
@@ -94,13 +95,16 @@ func (h *Handler) newLink(ctx context.Context, key linkKey) (*link, error) {
 	if l.cursorKey, err = hex.DecodeString(own.CursorKey); err != nil || len(l.cursorKey) == 0 {
 		return nil, errors.Join(errors.New("the workspace has no key for cursors"), err)
 	}
+	if l.limit.rate = float64(h.rate(key.workspace, key.connection)); l.limit.rate < 1 {
+		l.limit.rate = defaultRate
+	}
 	l.filter.OnTolerance = func(id string) { l.note(Notes{{Rule: id, Attribute: "filter", Count: 1}}) }
 	for _, rt := range l.types() {
 		if err := rt.Check(); err != nil {
 			return nil, err
 		}
 	}
-	c := DefaultCapabilities()
+	c := h.capabilities()
 	c.ListHidden = profile.Strict
 	l.discovery, err = newDiscovery(h.base, l.types(), c)
 	return l, err

@@ -118,7 +118,7 @@ func (x *exchange) dispatch() error {
 	case endpointMe:
 		return errNotImplemented("this token belongs to a connection, not to a person, so there is no Me")
 	case endpointBulk:
-		return errNotImplemented("Bulk is not supported, as ServiceProviderConfig says. Remedy: send the operations one by one")
+		return x.bulk()
 	case endpointRoot:
 		if !isRead(x.r.Method) {
 			return errMethodNotAllowed(x.r.Method, http.MethodGet, http.MethodHead)

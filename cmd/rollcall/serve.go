@@ -121,6 +121,7 @@ func startDaemon(ctx context.Context, config *configs.Config, log *slog.Logger) 
 	d.handler, err = scim.NewHandler(scim.Options{
 		Engine: d.engine, Store: d.store, Logger: log, PublicURL: d.url, TrustedProxies: proxies,
 		UserBody: int64(config.Limits.UserBody), GroupBody: int64(config.Limits.GroupBody),
+		Rate: rates(config),
 	})
 	if err != nil {
 		return d, err
@@ -143,6 +144,17 @@ func startDaemon(ctx context.Context, config *configs.Config, log *slog.Logger) 
 		d.admin.server.Handler = adminHandler(&probe{store: d.store, url: url, name: config.Listen}, meter)
 	}
 	return d, nil
+}
+
+// rates gives the rate of each connection that the configuration names.
+func rates(config *configs.Config) func(workspace, connection string) int {
+	of := map[[2]string]int{}
+	for _, w := range config.Workspaces {
+		for _, c := range w.Connections {
+			of[[2]string{w.ID, c.ID}] = c.Rate
+		}
+	}
+	return func(workspace, connection string) int { return of[[2]string{workspace, connection}] }
 }
 
 // schedule prepares the polls of all directories, and the timers that every
