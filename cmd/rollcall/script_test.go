@@ -44,7 +44,7 @@ workspaces:
     name: Acme Inc
     owners: [ann@acme.com]
     connections:
-      - {id: okta, kind: scim, profile: okta}
-      - {id: entra, kind: scim, profile: entra}
+      - {id: okta, kind: scim, profile: okta, rate: 100000}
+      - {id: entra, kind: scim, profile: entra, rate: 100000}
     mapping: mapping.yaml
 `
