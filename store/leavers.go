@@ -41,7 +41,7 @@ const (
 		at = excluded.at`
 	deleteRepair  = `DELETE FROM repair WHERE workspace_id = ? AND member_id = ? AND step = ?`
 	selectExpired = `SELECT ` + memberColumns + ` FROM member m
-		WHERE m.workspace_id = ? AND m.access_end > 0 AND m.access_end <= ? AND m.state = 'active'
+		WHERE m.workspace_id = ? AND m.access_end > 0 AND m.access_end <= ? AND m.state = 'active' AND NOT m.contained AND NOT m.break_glass
 		ORDER BY m.access_end, m.member_id LIMIT CAST(? AS BIGINT)`
 	selectGraceOver = `SELECT ` + memberColumns + ` FROM member m
 		WHERE m.workspace_id = ? AND m.grace_until > 0 AND m.grace_until <= ?

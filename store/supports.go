@@ -35,6 +35,12 @@ const (
 		until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (workspace_id, member_id, kind, object_id, rule) DO UPDATE SET made_by = excluded.made_by,
 		reason = excluded.reason, made_at = excluded.made_at, until = excluded.until`
+	// An Owner's role is no clock's to take.
+	selectDueSupports = `SELECT DISTINCT s.member_id FROM support s
+		JOIN member m ON m.workspace_id = s.workspace_id AND m.member_id = s.member_id
+		WHERE s.workspace_id = ? AND s.until > 0 AND s.until <= ? AND s.given_by = 'manual' AND s.kind <> 'end'
+		AND m.state = 'active' AND NOT m.break_glass AND (s.kind <> 'role' OR m.role <> 'owner')
+		ORDER BY s.member_id LIMIT CAST(? AS BIGINT)`
 	deleteExceptions = `DELETE FROM exception WHERE workspace_id = ? AND member_id = ?`
 )
 
@@ -51,6 +57,13 @@ func scanException(s scanner, v *ExceptionRow) error {
 // giver.
 func (r *Reader) Supports(member string) ([]SupportRow, error) {
 	return list(r, scanSupport, selectSupports, r.ws, member)
+}
+
+// DueSupports lists active members who hold something that a person gave
+// until a date which has passed at a moment, by id, up to limit. A break-glass
+// Owner and the role of an Owner are left out.
+func (r *Reader) DueSupports(at workspace.Micros, limit int) ([]string, error) {
+	return list(r, scanOne[string], selectDueSupports, r.ws, at, limit)
 }
 
 // PutSupport inserts or replaces a supporter (Since is kept on replace).

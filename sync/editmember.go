@@ -1,6 +1,8 @@
 package sync
 
 import (
+	"slices"
+
 	"github.com/rollcall-sync/rollcall/mapping"
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/workspace"
@@ -20,12 +22,7 @@ func (u *unit) planMemberEdit(e *Edit) error {
 	case EditRole:
 		return u.planRoleEdit(p, e)
 	case EditUnpin:
-		for _, s := range p.supported(mapping.GrantRole, "") {
-			if s.By == byManual {
-				u.pinOnly(p, u.roleChange(p, p.member.Role, byManual, u.editCause(e, "correction")), u.roleRow(p), nil, u.unsupport(p, s))
-			}
-		}
-		return nil
+		return u.planUnpin(p, e)
 	case EditDeactivate, EditRemove:
 		return u.planRemoval(p, e)
 	case EditReactivate:
@@ -62,6 +59,24 @@ func (u *unit) planRoleEdit(p *person, e *Edit) error {
 	}
 	u.addFor(p, u.roleChange(p, e.Role, byManual, u.editCause(e, class)), pin)
 	return nil
+}
+
+// planUnpin lifts a role set by hand: the rows decide again, at once.
+func (u *unit) planUnpin(p *person, e *Edit) error {
+	at := slices.IndexFunc(p.supports, func(s store.SupportRow) bool { return s.Kind == string(mapping.GrantRole) && s.By == byManual })
+	if at < 0 {
+		return nil
+	}
+	from := len(u.plan)
+	u.pinOnly(p, u.roleChange(p, p.member.Role, byManual, u.editCause(e, "correction")), u.roleRow(p), nil, u.unsupport(p, p.supports[at]))
+	if u.plan[from].Kind != "" || p.member.State != workspace.StateActive {
+		return nil // refused, or nobody whom rows give a role
+	}
+	p.supports = slices.Delete(p.supports, at, at+1)
+	if err := u.reconsider(p); err != nil {
+		return err
+	}
+	return u.planRole(p)
 }
 
 // pin writes a person as the supporter of a grant.
@@ -140,7 +155,7 @@ func (u *unit) planRestoreEdit(p *person, e *Edit) error {
 	u.addFor(p, workspace.Change{Kind: workspace.MemberReactivate, Subject: memberRef(*m), Member: m.ID, Before: *m, After: after, Cause: c},
 		func(tx *store.Tx) error { return tx.LiftTombstones(m.ID, u.actor.ID, u.now) },
 		func(tx *store.Tx) error { return tx.DeleteSnapshot(m.ID) },
-		u.support(p, mapping.GrantMember, "", byManual, "", ""))
+		u.support(p, mapping.GrantMember, "", byManual, "", ""), u.endByHand(p, after.AccessEnd))
 	returned := after
 	p.member = &returned
 	if snap == nil || m.TailHeld { // with the tail held, everything is still there (BU3)

@@ -32,8 +32,10 @@ func (u *unit) planGrants(p *person) error {
 
 // exceptions are the grants a person took away by hand although a row gives
 // them (MP3): kind, object and row.
-func (u *unit) exceptions(p *person) (map[[3]string]bool, error) {
-	rows, err := u.tx.Exceptions(p.member.ID)
+func (u *unit) exceptions(p *person) (map[[3]string]bool, error) { return u.exceptionsOf(p.member.ID) }
+
+func (u *unit) exceptionsOf(member string) (map[[3]string]bool, error) {
+	rows, err := u.tx.Exceptions(member)
 	out := map[[3]string]bool{}
 	for _, r := range rows {
 		if r.Until == 0 || r.Until > u.now {
@@ -68,14 +70,22 @@ func (u *unit) planRole(p *person) error {
 		}
 		return nil
 	}
-	given := p.supported(mapping.GrantRole, "")
+	given := u.endLapsed(p)
+	if p.want.RoleUnknown && len(given) < len(p.supported(mapping.GrantRole, "")) && !roleGiven(given, m.Role) {
+		// Only a pin that is past its end gave the role.
+		p.want.RoleUnknown, want = false, p.newRole()
+		if cause, err = u.ruleCause(p, want.Row, want.Owner, want.Source, want.Direct); err != nil {
+			return err
+		}
+		cause.ReasonClass = "role_change"
+	}
 	if want.Role == m.Role {
 		u.renew(p, mapping.GrantRole, "", want.Role.String(), want.Row, cause, given)
 		return nil
 	}
 	raise := want.Role > m.Role
-	if p.want.RoleUnknown || !raise && !strings.HasPrefix(m.RoleSource, "rule ") {
-		return nil
+	if p.want.RoleUnknown || !raise && givenByHand(given) || raise && u.actor.Kind == workspace.ActorSystem {
+		return nil // the clock raises nobody: the next word of the directory does
 	}
 	then := []effect{u.supportBy(p, mapping.GrantRole, "", want.Role.String(), cause)}
 	for _, s := range given {
@@ -91,9 +101,21 @@ func (u *unit) planRole(p *person) error {
 		if err != nil {
 			return err
 		}
-		u.always(p, u.supportBy(p, mapping.GrantRole, "", now.Role.String(), c))
+		put := u.supportBy(p, mapping.GrantRole, "", now.Role.String(), c)
+		u.always(p, func(tx *store.Tx) error {
+			if u.view.Members[p.member.ID].Role != now.Role {
+				return nil // the raise did not wait
+			}
+			return put(tx)
+		})
 	}
 	return nil
+}
+
+// givenByHand reports whether something else than a row supports a role now:
+// a sync takes away only what a row gave (MP1).
+func givenByHand(given []store.SupportRow) bool {
+	return slices.ContainsFunc(given, func(s store.SupportRow) bool { return !strings.HasPrefix(s.By, "rule ") })
 }
 
 // roleChange makes the change of a role.
@@ -187,8 +209,18 @@ func (u *unit) planGroups(p *person, exempt map[[3]string]bool) error {
 				u.notices = append(u.notices, fmt.Sprintf("%s: there is no workspace group %q for %s", w.Row, w.Name, p.label()))
 				continue
 			}
+			full, err := u.madeEnough(w)
+			if err != nil {
+				return err
+			}
+			if full {
+				u.notices = append(u.notices, fmt.Sprintf("%s: group %q is not made for %s, the row has made %d already (create_max)", w.Row, w.Name, p.label(), w.CreateMax))
+				continue
+			}
 			g = &workspace.Group{ID: newID(), Name: w.Name, NameKey: fold.Key(w.Name), Version: 1, CreatedAt: u.now}
-			u.addFor(p, workspace.Change{Kind: workspace.GroupCreate, Subject: groupRef(*g), After: *g, Cause: cause})
+			made := g.NameKey
+			u.addFor(p, workspace.Change{Kind: workspace.GroupCreate, Subject: groupRef(*g), After: *g, Cause: cause},
+				func(tx *store.Tx) error { return tx.CountBrake(anyConnection, countMade+w.Row, made, u.now) })
 		}
 		if exempt[[3]string{string(mapping.GrantGroup), g.ID, byRule(w.Row)}] {
 			continue
@@ -215,6 +247,24 @@ func (u *unit) planGroups(p *person, exempt map[[3]string]bool) error {
 	return nil
 }
 
+// Groups that a row makes are counted for ever, beside the brake's counters
+// and for all connections together.
+const (
+	anyConnection = ""
+	countMade     = "groups_made:"
+)
+
+// madeEnough reports whether a row has made as many groups as it may (MR4).
+func (u *unit) madeEnough(w mapping.WantGroup) (bool, error) {
+	made, err := u.tx.BrakeCount(anyConnection, countMade+w.Row, 0)
+	for i := range u.plan {
+		if x := &u.plan[i]; x.Kind == workspace.GroupCreate && x.Cause.Rule == w.Row {
+			made++
+		}
+	}
+	return made >= w.CreateMax, err
+}
+
 // planned reports whether the plan has a change of this kind already, of
 // anybody if member is "".
 func (u *unit) planned(kind workspace.ChangeKind, object, member string) bool {
@@ -238,7 +288,7 @@ func (u *unit) planLeave(p *person, g workspace.Group, wanted map[[2]string]bool
 	var ended []store.SupportRow
 	for _, s := range given {
 		row, isRule := strings.CutPrefix(s.By, "rule ")
-		if isRule && !wanted[[2]string{g.ID, s.By}] && !p.want.UnknownRows[row] {
+		if isRule && !wanted[[2]string{g.ID, s.By}] && !p.want.UnknownRows[row] || u.lapsed(&s) {
 			ended = append(ended, s)
 		}
 	}
@@ -315,7 +365,7 @@ func (u *unit) planNumbers(p *person, exempt map[[3]string]bool) error {
 			return err
 		}
 	}
-	return u.planOwned(p)
+	return u.planOwned(p, exempt)
 }
 
 // ruleNumber records a number that a row names and that may not be given, or
@@ -372,7 +422,7 @@ func (u *unit) planUngrant(p *person, n *workspace.Number, g *numberGrant) error
 	for _, s := range given {
 		row, isRule := strings.CutPrefix(s.By, "rule ")
 		wanted := g != nil && slices.ContainsFunc(g.rows, func(w mapping.WantNumber) bool { return w.Row == row })
-		if isRule && !wanted && !p.want.UnknownRows[row] {
+		if isRule && !wanted && !p.want.UnknownRows[row] || u.lapsed(&s) {
 			ended = append(ended, s)
 			continue
 		}
@@ -528,9 +578,18 @@ func (u *unit) ringPlace(p *person, n *workspace.Number, order mapping.RingOrder
 }
 
 // planOwned gives and takes ownership that the person's own attributes ask for.
-func (u *unit) planOwned(p *person) error {
+func (u *unit) planOwned(p *person, exempt map[[3]string]bool) error {
 	wanted := map[[2]string]bool{}
 	for _, w := range p.want.Owns {
+		if w.Denied != "" {
+			if err := u.ruleOwned(p, w); err != nil {
+				return err
+			}
+			continue
+		}
+		if exempt[[3]string{string(mapping.GrantOwner), w.Number, byRule(w.Row)}] {
+			continue
+		}
 		n, ok := u.view.Numbers[w.Number]
 		if !ok {
 			return fmt.Errorf("mapping row %s names number %s, which was not read", w.Row, w.Number)
@@ -553,6 +612,27 @@ func (u *unit) planOwned(p *person) error {
 	return nil
 }
 
+// ruleOwned records a number that a person's attribute names and that they
+// may not own (VW10).
+func (u *unit) ruleOwned(p *person, w mapping.WantOwn) error {
+	cause, err := u.ruleCause(p, w.Row, w.Owner, w.Source, w.Direct)
+	if err != nil {
+		return err
+	}
+	c := workspace.Change{Kind: workspace.NumberOwner, Subject: workspace.Ref{Type: "number", ID: w.Number, Label: orElse(w.E164, "a number")},
+		Member: p.member.ID, Cause: cause, After: workspace.Ownership{Number: w.Number, Member: p.member.ID}}
+	d := &workspace.Decision{Verdict: workspace.Deny, Rule: w.Row, Reason: w.Denied, Remedy: "correct the number in the directory"}
+	if w.DeniedCode == "notInInventory" {
+		d.Remedy = "add the number with rollcall numbers import, or correct it in the directory"
+	}
+	var refuse *Refusal
+	if cause.Direct {
+		refuse = &Refusal{Verdict: workspace.Deny, Kind: RefusedInvalid, Rule: d.Rule, Reason: d.Reason, Remedy: d.Remedy}
+	}
+	u.add(planned{Change: c, subject: p.key, person: p.key, ruling: d, refuse: refuse})
+	return nil
+}
+
 // planDisown ends ownership whose last supporter was a row that is true no
 // more. Rows of number_owner are kept apart: they are judged per number.
 func (u *unit) planDisown(p *person, n *workspace.Number, wanted map[[2]string]bool) {
@@ -564,7 +644,7 @@ func (u *unit) planDisown(p *person, n *workspace.Number, wanted map[[2]string]b
 	var last store.SupportRow
 	for _, s := range given {
 		row, isRule := strings.CutPrefix(s.By, "rule ")
-		if isRule && !wanted[[2]string{n.ID, s.By}] && !p.want.UnknownRows[row] && !u.ownerRow(row) {
+		if isRule && !wanted[[2]string{n.ID, s.By}] && !p.want.UnknownRows[row] && !u.ownerRow(row) || u.lapsed(&s) {
 			then, last = append(then, u.unsupport(p, s)), s
 		}
 	}

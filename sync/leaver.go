@@ -233,7 +233,7 @@ func (u *unit) snap(p *person) effect {
 			return err
 		}
 		for _, row := range s.Supports {
-			if row.Kind == string(mapping.GrantRole) || row.Kind == string(mapping.GrantEnd) {
+			if row.Kind == string(mapping.GrantRole) {
 				if err := tx.DeleteSupport(row.Member, row.Kind, row.Object, row.By); err != nil {
 					return err
 				}

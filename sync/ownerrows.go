@@ -10,9 +10,14 @@ import (
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
-// ownerRow reports whether a row id is one of number_owner.
+// ownerRow reports whether a row id is one of number_owner that counts now.
 func (u *unit) ownerRow(row string) bool {
-	return slices.ContainsFunc(u.s.rules.OwnerRows(), func(r mapping.OwnerRow) bool { return r.Row == row })
+	return slices.ContainsFunc(u.s.rules.OwnerRows(), func(r mapping.OwnerRow) bool { return r.Row == row && u.inForce(r) })
+}
+
+// inForce reports whether a row of number_owner is in force (RO5).
+func (u *unit) inForce(r mapping.OwnerRow) bool {
+	return r.Since <= u.now && (r.Until == 0 || u.now < r.Until)
 }
 
 // planOwnerRows judges the number_owner rows whose people this batch touched:
@@ -41,9 +46,18 @@ func (u *unit) planOwnerRow(r mapping.OwnerRow) error {
 		return err
 	}
 	n := u.keep(read)
-	want, err := u.rowOwner(r, n)
-	if err != nil || want == "" {
-		return err // nobody found: the present owner stays
+	want := ""
+	if u.inForce(r) {
+		if want, err = u.rowOwner(r, n); err != nil || want == "" {
+			return err // nobody found: the present owner stays
+		}
+		exempt, err := u.exceptionsOf(want)
+		if err != nil {
+			return err
+		}
+		if exempt[[3]string{string(mapping.GrantOwner), n.ID, byRule(r.Row)}] {
+			want = "" // a person has said no (MP3)
+		}
 	}
 	a, err := u.author(r.Owner)
 	if err != nil {
@@ -59,16 +73,34 @@ func (u *unit) planOwnerRow(r mapping.OwnerRow) error {
 			return err
 		}
 	}
-	if slices.Contains(n.Owners, want) {
+	if want == "" || u.planned(workspace.NumberOwner, n.ID, want) {
 		return nil
+	}
+	put := putRow(store.SupportRow{Member: want, Kind: string(mapping.GrantOwner), Object: n.ID, By: byRule(r.Row),
+		Connection: u.conn.ID, Source: "number_owner", Run: u.run, Author: a.id, Since: u.now, Confirmed: u.now})
+	if slices.Contains(n.Owners, want) {
+		return u.alsoOwns(want, n.ID, byRule(r.Row), put)
 	}
 	u.add(planned{
 		Change: workspace.Change{Kind: workspace.NumberOwner, Subject: numberRef(n), Member: want,
 			After: workspace.Ownership{Number: n.ID, Member: want}, Cause: c},
 		subject: "member:" + want, person: "member:" + want,
-		then: []effect{putRow(store.SupportRow{Member: want, Kind: string(mapping.GrantOwner), Object: n.ID, By: byRule(r.Row),
-			Connection: u.conn.ID, Source: "number_owner", Run: u.run, Author: a.id, Since: u.now, Confirmed: u.now})},
+		then: []effect{put},
 	})
+	return nil
+}
+
+// alsoOwns makes a row a supporter of an ownership that somebody has already.
+func (u *unit) alsoOwns(member, number, by string, put effect) error {
+	supports, err := u.tx.Supports(member)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(supports, func(s store.SupportRow) bool {
+		return s.Kind == string(mapping.GrantOwner) && s.Object == number && s.By == by
+	}) {
+		u.plan = append(u.plan, planned{person: "member:" + member, then: []effect{put}})
+	}
 	return nil
 }
 
@@ -86,7 +118,12 @@ func (u *unit) planOwnerEnds(r mapping.OwnerRow, n *workspace.Number, id string,
 			others = others || s.By != byRule(r.Row)
 		}
 	}
-	if !mine || others {
+	end := func(tx *store.Tx) error { return tx.DeleteSupport(id, string(mapping.GrantOwner), n.ID, byRule(r.Row)) }
+	switch {
+	case !mine || u.planned(workspace.NumberOwner, n.ID, id):
+		return nil
+	case others:
+		u.plan = append(u.plan, planned{person: "member:" + id, then: []effect{end}})
 		return nil
 	}
 	if _, err := u.member(id); err != nil {
@@ -96,7 +133,7 @@ func (u *unit) planOwnerEnds(r mapping.OwnerRow, n *workspace.Number, id string,
 		Change: workspace.Change{Kind: workspace.NumberOwner, Subject: numberRef(n), Member: id,
 			Before: workspace.Ownership{Number: n.ID, Member: id}, Cause: c},
 		subject: "member:" + id, person: "member:" + id,
-		then: []effect{func(tx *store.Tx) error { return tx.DeleteSupport(id, string(mapping.GrantOwner), n.ID, byRule(r.Row)) }},
+		then: []effect{end},
 	})
 	return nil
 }

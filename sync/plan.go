@@ -141,8 +141,10 @@ func (u *unit) planCreate(p *person, separated bool) error {
 	}
 	cause.Rehire = cause.Rehire || separated
 	p.member = &m
+	_, ends := u.endOf(p)
 	u.addFor(p, workspace.Change{Kind: workspace.MemberCreate, Subject: memberRef(m), Member: m.ID, After: m, Cause: cause},
-		u.linkEffect(p.trigger.ID, m.ID), u.support(p, mapping.GrantMember, "", bySource, "", p.trigger.Connection))
+		u.linkEffect(p.trigger.ID, m.ID), u.support(p, mapping.GrantMember, "", bySource, "", p.trigger.Connection),
+		func(tx *store.Tx) error { return inOrder(tx, ends) })
 	if err := u.consumeInvitation(p); err != nil {
 		return err
 	}
@@ -350,8 +352,10 @@ func (u *unit) planProfile(p *person) error {
 	if p.want.Name != "" {
 		m.Name = p.want.Name
 	}
-	if !p.want.EndUnknown {
-		m.AccessEnd = p.want.End
+	end, ends := u.endOf(p)
+	m.AccessEnd = end
+	for _, e := range ends {
+		u.always(p, e)
 	}
 	if p.want.Reason != "" {
 		m.Reason = p.want.Reason

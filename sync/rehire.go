@@ -18,13 +18,17 @@ import (
 func (u *unit) planReturn(p *person) error {
 	m := p.member
 	after := *m
+	end, ends := u.endOf(p)
+	if end != 0 && end <= u.now {
+		return nil // the directory's own end date has passed
+	}
 	after.State, after.DeactivatedAt, after.GraceUntil, after.TailHeld = workspace.StateActive, 0, 0, false
 	after.Role, after.RoleSource = workspace.RoleMember, byRule(p.newRole().Row)
 	after.Epoch++
 	if p.want.Name != "" {
 		after.Name = p.want.Name
 	}
-	after.AccessEnd, after.Reason = p.want.End, p.want.Reason
+	after.AccessEnd, after.Reason = end, p.want.Reason
 	c := u.cause(p, workspace.CauseRehire)
 	c.Direct = p.obs != nil
 	c.Support, c.ReasonClass = bySource, "new_hire"
@@ -51,7 +55,7 @@ func (u *unit) planReturn(p *person) error {
 	u.addFor(p, workspace.Change{Kind: workspace.MemberReactivate, Subject: memberRef(*m), Member: m.ID, Before: *m, After: after, Cause: c},
 		func(tx *store.Tx) error { return tx.LiftTombstones(m.ID, orElse(u.conn.ID, u.actor.ID), u.now) },
 		func(tx *store.Tx) error { return tx.DeleteSnapshot(m.ID) },
-		u.support(p, mapping.GrantMember, "", bySource, "", u.conn.ID))
+		u.support(p, mapping.GrantMember, "", bySource, "", u.conn.ID), func(tx *store.Tx) error { return inOrder(tx, ends) })
 	returned := after
 	p.member = &returned
 	if snap != nil && !m.TailHeld { // with the tail held, everything is still there (BU3)
@@ -112,8 +116,25 @@ func (u *unit) planRestore(p *person, s *snapshot, c workspace.Cause) error {
 		u.addFor(p, workspace.Change{Kind: workspace.GroupJoin, Subject: groupRef(*g), Member: p.member.ID,
 			After: workspace.GroupMembership{Group: id, Member: p.member.ID, Since: u.now}, Cause: c}, putRows(rows)...)
 	}
+	lost := map[string]bool{}
+	for _, a := range s.Assignments {
+		lost[a.Number] = true
+	}
 	for _, a := range back {
 		if err := u.planRestoreNumber(p, a, c); err != nil {
+			return err
+		}
+		delete(lost, a.Number)
+	}
+	for _, id := range s.Owned {
+		read, err := u.tx.Number(id)
+		if lost[id] || errors.Is(err, workspace.ErrNotFound) {
+			continue // finally given away
+		}
+		if err != nil {
+			return err
+		}
+		if err := u.planRestoreOwner(p, u.keep(read), c); err != nil {
 			return err
 		}
 	}
@@ -157,6 +178,9 @@ func (p *person) returning(kind mapping.GrantKind, object string) []store.Suppor
 		row, isRule := strings.CutPrefix(r.By, "rule ")
 		wanted := kind == mapping.GrantNumber && slices.ContainsFunc(p.want.Numbers, func(w mapping.WantNumber) bool {
 			return w.Row == row && w.Number == object && w.Denied == "" && !w.Ask
+		})
+		wanted = wanted || kind == mapping.GrantOwner && slices.ContainsFunc(p.want.Owns, func(w mapping.WantOwn) bool {
+			return w.Row == row && w.Number == object && w.Denied == ""
 		})
 		if !isRule || wanted || p.want.UnknownRows[row] {
 			out = append(out, r)
@@ -202,18 +226,19 @@ func (u *unit) planRestoreNumber(p *person, a workspace.Assignment, c workspace.
 	back := a
 	back.Since = u.now
 	u.addFor(p, workspace.Change{Kind: workspace.NumberAssign, Subject: numberRef(n), Member: p.member.ID, After: back, Cause: c}, putRows(rows)...)
-	return u.planRestoreOwner(p, n, c)
+	return nil
 }
 
 // planRestoreOwner gives ownership back, and takes it from whoever had it for
 // the leaver's sake.
 func (u *unit) planRestoreOwner(p *person, n *workspace.Number, c workspace.Cause) error {
-	if !slices.Contains(p.snap.Owned, n.ID) {
+	rows := p.returning(mapping.GrantOwner, n.ID)
+	if len(rows) == 0 {
 		return nil
 	}
 	by := byHandover + p.member.ID
 	u.addFor(p, workspace.Change{Kind: workspace.NumberOwner, Subject: numberRef(n), Member: p.member.ID,
-		After: workspace.Ownership{Number: n.ID, Member: p.member.ID}, Cause: c}, putRows(p.returning(mapping.GrantOwner, n.ID))...)
+		After: workspace.Ownership{Number: n.ID, Member: p.member.ID}, Cause: c}, putRows(rows)...)
 	for _, id := range n.Owners {
 		supports, err := u.tx.Supports(id)
 		if err != nil {
@@ -224,6 +249,9 @@ func (u *unit) planRestoreOwner(p *person, n *workspace.Number, c workspace.Caus
 			if s.Kind == string(mapping.GrantOwner) && s.Object == n.ID {
 				mine, others = mine || s.By == by, others || s.By != by
 			}
+		}
+		if mine && others {
+			u.always(p, func(tx *store.Tx) error { return tx.DeleteSupport(id, string(mapping.GrantOwner), n.ID, by) })
 		}
 		if !mine || others {
 			continue

@@ -29,10 +29,10 @@ type stage struct {
 	kinds  map[string]string   // immutable id -> user or group
 	// vacated are canonical DNs that known people gave up in this run.
 	vacated map[string]bool
-	gone   []Gone
-	proof  *Proof
-	resume Cursor
-	counts stageCounts
+	gone    []Gone
+	proof   *Proof
+	resume  Cursor
+	counts  stageCounts
 }
 
 // place is where a staged record lies in the file.

@@ -12,7 +12,7 @@ import (
 const timerBatch = 50
 
 // Due does what time alone brings about in a workspace: access that has run
-// out ends, the grace of leavers ends, quarantined numbers become free,
+// out ends, what people gave until a date ends, the grace of leavers ends, quarantined numbers become free,
 // invitations expire. It returns how many changes were applied; it is called
 // again at once while there are any. Replicas may call it at the same time:
 // whoever is second finds nothing due.
@@ -67,7 +67,11 @@ func (e *Engine) anythingDue(ctx context.Context, s *space) (due bool, err error
 			return err
 		}
 		invitations, err := r.DueInvitations(now, 1)
-		due = len(expired)+len(over)+len(numbers)+len(invitations) > 0
+		if err != nil {
+			return err
+		}
+		lapsed, err := r.DueSupports(now, 1)
+		due = len(expired)+len(over)+len(numbers)+len(invitations)+len(lapsed) > 0
 		return err
 	})
 	return due, err
@@ -84,8 +88,18 @@ func (u *unit) planDue() error {
 		if err := u.loadMember(p, m.ID); err != nil {
 			return err
 		}
-		c := workspace.Cause{Kind: workspace.CauseTimer, Class: workspace.EvidenceE1, Why: "expired", ReasonClass: "offboarding", ObservedAt: m.AccessEnd}
+		c := workspace.Cause{Kind: workspace.CauseTimer, Class: workspace.EvidenceE1, Why: "expired", ReasonClass: "offboarding", ObservedAt: m.AccessEnd,
+			Connection: endedBy(p)}
 		if err := u.planLeaver(p, c); err != nil {
+			return err
+		}
+	}
+	lapsed, err := u.tx.DueSupports(u.now, timerBatch)
+	if err != nil {
+		return err
+	}
+	for _, id := range lapsed {
+		if err := u.planLapsed(id); err != nil {
 			return err
 		}
 	}

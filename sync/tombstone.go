@@ -55,6 +55,9 @@ func (u *unit) tombstone(p *person, email string) (text string, lawful bool, err
 // bury writes the tombstones of a leaver: every immutable id and address.
 func (u *unit) bury(m workspace.Member, identities []workspace.Identity, c workspace.Cause) effect {
 	cause := orElse(c.Connection, "a person")
+	if c.Kind == workspace.CauseTimer {
+		cause = "its end date"
+	}
 	byPerson := c.Kind == workspace.CauseEdit
 	values := map[string]string{u.s.tombstoneValue(tombstoneEmail, "", m.EmailKey): tombstoneEmail}
 	for _, i := range identities {
