@@ -24,7 +24,7 @@ func null(s string) any {
 func value(a any) (driver.Value, error) {
 	switch v := a.(type) {
 	case string:
-		return text(v)
+		return a, storable(v) // the same box: a new one is an allocation for each text
 	case nil, int64, bool:
 		return v, nil
 	case int:
@@ -32,13 +32,15 @@ func value(a any) (driver.Value, error) {
 	case workspace.Micros:
 		return int64(v), nil
 	case []byte:
-		return text(string(v))
+		s := string(v)
+		return s, storable(s)
 	case driver.Valuer:
 		return v.Value()
 	}
 	switch v := reflect.ValueOf(a); v.Kind() {
 	case reflect.String:
-		return text(v.String())
+		s := v.String()
+		return s, storable(s)
 	case reflect.Bool:
 		return v.Bool(), nil
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
@@ -50,12 +52,12 @@ func value(a any) (driver.Value, error) {
 	}
 }
 
-// text refuses what PostgreSQL cannot store, on both engines.
-func text(s string) (driver.Value, error) {
+// storable refuses what PostgreSQL cannot store, on both engines.
+func storable(s string) error {
 	if strings.IndexByte(s, 0) >= 0 || !utf8.ValidString(s) {
-		return nil, ErrText
+		return ErrText
 	}
-	return s, nil
+	return nil
 }
 
 // assign writes a column to a destination; NULL becomes the zero value.
