@@ -58,6 +58,9 @@ func (u *unit) planReturn(p *person) error {
 		u.support(p, mapping.GrantMember, "", bySource, "", u.conn.ID), func(tx *store.Tx) error { return inOrder(tx, ends) })
 	returned := after
 	p.member = &returned
+	if err := u.planAddress(p, returned); err != nil {
+		return err
+	}
 	if snap != nil && !m.TailHeld { // with the tail held, everything is still there (BU3)
 		if err := u.planRestore(p, snap, c); err != nil {
 			return err

@@ -3,6 +3,7 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"unicode/utf16"
 
@@ -35,6 +36,7 @@ type directory interface {
 	disable(uid string, off bool)
 	addMember(cn, dn string)
 	dropMember(cn, dn string)
+	holds(cn, dn string) bool   // names it as a member
 	ensureMember(cn, dn string) // also where a stale name is in the way
 	rename(uid, to string)      // people keep their branch
 	move(uid string, away bool) // to the alumni's branch, out of scope, or back
@@ -77,6 +79,17 @@ func (s *entries) remove(dn string) {
 	if err := s.admin.Del(goldap.NewDelRequest(dn, nil)); err != nil {
 		s.t.Fatalf("%s: %v", dn, err)
 	}
+}
+
+// names reports whether an attribute of an entry holds a name.
+func (s *entries) names(entry, attr, dn string) bool {
+	s.t.Helper()
+	res, err := s.admin.Search(goldap.NewSearchRequest(entry, goldap.ScopeBaseObject, goldap.NeverDerefAliases, 0, 0, false,
+		"(objectClass=*)", []string{attr}, nil))
+	if err != nil {
+		s.t.Fatalf("%s: %v", entry, err)
+	}
+	return slices.ContainsFunc(res.Entries[0].GetAttributeValues(attr), func(v string) bool { return folded(v) == folded(dn) })
 }
 
 func (s *entries) modifyDN(dn, rdn, parent string) {
@@ -161,6 +174,8 @@ func (s *openLDAP) addMember(cn, dn string) {
 	s.t.Helper()
 	s.modify(s.groupDN(cn), func(m *goldap.ModifyRequest) { m.Add("member", []string{dn}) })
 }
+
+func (s *openLDAP) holds(cn, dn string) bool { return s.names(s.groupDN(cn), "member", dn) }
 
 func (s *openLDAP) dropMember(cn, dn string) {
 	s.t.Helper()
@@ -281,6 +296,8 @@ func (s *activeDirectory) addMember(cn, dn string) {
 	s.t.Helper()
 	s.modify(s.groupDN(cn), func(m *goldap.ModifyRequest) { m.Add("member", []string{dn}) })
 }
+
+func (s *activeDirectory) holds(cn, dn string) bool { return s.names(s.groupDN(cn), "member", dn) }
 
 func (s *activeDirectory) dropMember(cn, dn string) {
 	s.t.Helper()

@@ -95,45 +95,46 @@ func below(all []entry, base, class string) (found []entry) {
 	return found
 }
 
-// inGroup reports whether a name is in a group, directly or through others.
-func (r *reading) inGroup(name, dn string) bool {
-	seen := map[string]bool{}
-	var within func(group entry) bool
-	within = func(group entry) bool {
-		if seen[folded(group.first("dn"))] {
-			return false
+// members lists who is in a group, directly or through others.
+func (r *reading) members(name string) map[string]bool {
+	in, seen := map[string]bool{}, map[string]bool{}
+	byDN := map[string]entry{}
+	for _, g := range r.groups {
+		byDN[folded(g.first("dn"))] = g
+	}
+	var within func(group entry)
+	within = func(group entry) {
+		dn := folded(group.first("dn"))
+		if seen[dn] {
+			return
 		}
-		seen[folded(group.first("dn"))] = true
+		seen[dn] = true
 		for _, m := range group["member"] {
-			if folded(m) == dn {
-				return true
-			}
-			for _, g := range r.groups {
-				if folded(g.first("dn")) == folded(m) && within(g) {
-					return true
-				}
+			in[folded(m)] = true
+			if g, ok := byDN[folded(m)]; ok {
+				within(g)
 			}
 		}
-		return false
 	}
 	for _, g := range r.groups {
-		if strings.EqualFold(g.first("cn"), name) && within(g) {
-			return true
+		if strings.EqualFold(g.first("cn"), name) {
+			within(g)
 		}
 	}
-	return false
+	return in
 }
 
 // wanted is the mapping in a few lines: who is an active member, and as what.
 func wanted(r reading) map[string]string {
 	out := map[string]string{}
+	admins, team := r.members("phone-admins"), r.members("team")
 	for _, p := range r.people {
 		if !r.active(p) {
 			continue
 		}
 		dn := folded(p.first("dn"))
 		role := "member"
-		if r.inGroup("phone-admins", dn) {
+		if admins[dn] {
 			role = "admin"
 		}
 		var groups []string
@@ -144,7 +145,7 @@ func wanted(r reading) map[string]string {
 		if slices.Contains([]string{"Sales", "Support", "Finance"}, department) {
 			groups = append(groups, department)
 		}
-		if r.inGroup("team", dn) {
+		if team[dn] {
 			groups = append(groups, "Team")
 		}
 		out[p.first("mail")] = strings.TrimSpace(role + " " + strings.Join(groups, ","))
