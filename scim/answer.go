@@ -69,7 +69,9 @@ func (x *exchange) resource(status int, res *Resource, p Projection) error {
 			return b, err
 		}
 		header := x.w.Header()
-		header["Etag"] = []string{ETag(res.Meta.Version)}
+		if res.Meta.Version > 0 {
+			header["Etag"] = []string{ETag(res.Meta.Version)}
+		}
 		if status == http.StatusCreated {
 			header["Location"] = []string{res.Meta.Location}
 		}

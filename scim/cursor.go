@@ -28,7 +28,7 @@ type cursor struct {
 	Number int64  `json:"n,omitempty"`
 	ID     string `json:"i"`
 	Count  int    `json:"c"`
-	At     int64  `json:"x"` // Unix seconds.
+	At     int64  `json:"x"` // Unix microseconds.
 }
 
 func (c *cursor) place() store.SortPlace {
@@ -75,7 +75,7 @@ func (s *cursorSeal) decode(text string, now time.Time) (cursor, error) {
 	if err := json.Unmarshal(raw[sha256.Size:], &c); err != nil {
 		return c, errInvalidCursor().causedBy(err)
 	}
-	switch age := now.Sub(time.Unix(c.At, 0)); {
+	switch age := now.Sub(time.UnixMicro(c.At)); {
 	case age > cursorLife:
 		return c, errExpiredCursor()
 	case age < -cursorAhead:

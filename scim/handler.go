@@ -108,7 +108,7 @@ func NewHandler(opt Options) (*Handler, error) {
 	if h.rate = opt.Rate; h.rate == nil {
 		h.rate = func(string, string) int { return defaultRate }
 	}
-	types := []*ResourceType{NewUserType(nil), NewGroupType(nil)}
+	types := []*ResourceType{NewUserType(nil), NewGroupType(nil), NewNumberType(), NewRoleType(URNRollcallRole)}
 	if h.general, err = newDiscovery(h.base, types, h.capabilities()); err != nil {
 		return nil, err
 	}

@@ -21,6 +21,8 @@ type link struct {
 	profile   Profile
 	user      *ResourceType
 	group     *ResourceType
+	number    *ResourceType
+	role      *ResourceType
 	handle    *store.Handle
 	filter    FilterOptions
 	discovery *discovery
@@ -90,6 +92,7 @@ func (h *Handler) newLink(ctx context.Context, key linkKey) (*link, error) {
 	l := &link{
 		linkKey: key, profile: profile, handle: handle, readsRole: rules.Reads("rollcall.role"),
 		user: NewUserType(rules.Reads, further...), group: NewGroupType(rules.Reads),
+		number: NewNumberType(), role: NewRoleType(URNRollcallRole),
 		filter: FilterOptions{Lenient: profile.Tolerate.Has(TL11)},
 	}
 	if l.cursorKey, err = hex.DecodeString(own.CursorKey); err != nil || len(l.cursorKey) == 0 {
@@ -97,6 +100,9 @@ func (h *Handler) newLink(ctx context.Context, key linkKey) (*link, error) {
 	}
 	if l.limit.rate = float64(h.rate(key.workspace, key.connection)); l.limit.rate < 1 {
 		l.limit.rate = defaultRate
+	}
+	if profile.OktaRoles {
+		l.role = NewRoleType(URNOktaRole)
 	}
 	l.filter.OnTolerance = func(id string) { l.note(Notes{{Rule: id, Attribute: "filter", Count: 1}}) }
 	for _, rt := range l.types() {
@@ -111,7 +117,7 @@ func (h *Handler) newLink(ctx context.Context, key linkKey) (*link, error) {
 }
 
 // types are the resource types that the link serves.
-func (l *link) types() []*ResourceType { return []*ResourceType{l.user, l.group} }
+func (l *link) types() []*ResourceType { return []*ResourceType{l.user, l.group, l.number, l.role} }
 
 // furtherURNs are the attributes of foreign extensions that a mapping reads.
 func furtherURNs(names []string) []string {

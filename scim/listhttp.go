@@ -129,7 +129,7 @@ func (l *listing) byCreation(r *store.Reader) (done bool, err error) {
 func (l *listing) next(last *entry) (string, error) {
 	return l.seal.encode(cursor{
 		Part: last.part, Absent: last.place.Absent, Text: last.place.Text, Number: last.place.Number, ID: last.place.ID,
-		Count: l.count, At: l.x.start.Unix(),
+		Count: l.count, At: l.x.start.UnixMicro(),
 	})
 }
 

@@ -19,6 +19,8 @@ const (
 	endpointBulk
 	endpointSearch
 	endpointRoot
+	endpointNumbers
+	endpointRoles
 )
 
 // endpointNames are the names on the wire (RFC 7644 section 3.2, table 2). The
@@ -29,6 +31,8 @@ var endpointNames = []struct {
 }{
 	{"Users", endpointUsers},
 	{"Groups", endpointGroups},
+	{"Numbers", endpointNumbers},
+	{"Roles", endpointRoles},
 	{"ServiceProviderConfig", endpointConfig},
 	{"Schemas", endpointSchemas},
 	{"ResourceTypes", endpointTypes},
@@ -119,6 +123,10 @@ func (x *exchange) dispatch() error {
 		return errNotImplemented("this token belongs to a connection, not to a person, so there is no Me")
 	case endpointBulk:
 		return x.bulk()
+	case endpointNumbers:
+		return x.readOnlyResources(numberSource{x}, x.getNumber)
+	case endpointRoles:
+		return x.readOnlyResources(roleSource{x}, x.getRole)
 	case endpointRoot:
 		if !isRead(x.r.Method) {
 			return errMethodNotAllowed(x.r.Method, http.MethodGet, http.MethodHead)

@@ -95,7 +95,7 @@ func NewNumberType() *ResourceType {
 						readOnly("display", "The owner's name."),
 					},
 				},
-				{Name: "assignedCount", Description: "How many people use it.", Type: TypeInteger, Mutability: ReadOnly},
+				{Name: "assignedCount", Description: "How many members, groups and invitations it is assigned to.", Type: TypeInteger, Mutability: ReadOnly},
 			},
 		},
 	}

@@ -234,7 +234,7 @@ func TestCursor(t *testing.T) {
 func FuzzCursor(f *testing.F) {
 	seal := cursorSeal{key: []byte("k"), bound: []string{"okta", "/Users"}}
 	now := time.Unix(1_800_000_000, 0)
-	good, err := seal.encode(cursor{ID: "x", Count: 2, At: now.Unix()})
+	good, err := seal.encode(cursor{ID: "x", Count: 2, At: now.UnixMicro()})
 	if err != nil {
 		f.Fatal(err)
 	}
