@@ -80,18 +80,7 @@ func newWorld(t testing.TB, policy *workspace.Policy) *world {
 			t.Error(err)
 		}
 	})
-	phone := []sync.Connection{{ID: "phone", Kind: "api"}, {ID: "okta", Kind: "scim", Profile: "okta", ActsAs: workspace.RoleAdmin}}
-	w.engine, err = sync.New(t.Context(), sync.Options{Store: w.store, Now: w.now, Workspaces: []sync.Workspace{
-		{ID: "acme", Name: "Acme Inc", Owners: []string{"ann@acme.com", "olga@acme.com"}, Policy: policy, Connections: phone},
-		{ID: "other", Name: "Other Inc", Owners: []string{"eve@other.com"}, Connections: phone},
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w.h, err = NewHandler(Options{Engine: w.engine, Store: w.store, Now: w.now, Version: "test", Rate: 1e6,
-		Connections: map[string][]string{"acme": {"phone"}, "other": {"phone"}}}); err != nil {
-		t.Fatal(err)
-	}
+	w.configure(policy)
 	w.token = w.newToken("acme", "phone", Scopes()...)
 	for _, who := range []string{"adam", "mia", "max"} {
 		role := workspace.RoleMember
@@ -105,6 +94,24 @@ func newWorld(t testing.TB, policy *workspace.Policy) *world {
 		w.ids[who] = w.as("").post("/v1/members/lookup", obj{"email": who + "@acme.com"}).is(200).text("id")
 	}
 	return w
+}
+
+// configure starts engine and API anew, with another policy.
+func (w *world) configure(policy *workspace.Policy) {
+	w.t.Helper()
+	phone := []sync.Connection{{ID: "phone", Kind: "api"}, {ID: "okta", Kind: "scim", Profile: "okta", ActsAs: workspace.RoleAdmin}}
+	var err error
+	w.engine, err = sync.New(w.t.Context(), sync.Options{Store: w.store, Now: w.now, Workspaces: []sync.Workspace{
+		{ID: "acme", Name: "Acme Inc", Owners: []string{"ann@acme.com", "olga@acme.com"}, Policy: policy, Connections: phone},
+		{ID: "other", Name: "Other Inc", Owners: []string{"eve@other.com"}, Connections: phone},
+	}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if w.h, err = NewHandler(Options{Engine: w.engine, Store: w.store, Now: w.now, Version: "test", Rate: 1e6,
+		Connections: map[string][]string{"acme": {"phone"}, "other": {"phone"}}}); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // newToken makes a token.

@@ -157,7 +157,7 @@ func (b *Bytes) UnmarshalText(text []byte) error {
 var (
 	profiles     = []string{"entra", "okta", "onelogin", "jumpcloud", "ping", "rippling", "google", "strict"}
 	pulled       = []string{"oidc", "graph", "keycloak"}
-	kinds        = []string{"scim", "ldap"}
+	kinds        = []string{"scim", "ldap", "api"}
 	handoverWays = []string{"named", "co_owner", "shared", "manager", "group", "pool", "primary_owner"}
 	levels       = []string{"debug", "info", "warn", "error"}
 )

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rollcall-sync/rollcall/sync"
 	"github.com/rollcall-sync/rollcall/sync/ldap"
+	"github.com/rollcall-sync/rollcall/workspace"
 )
 
 // Directory are the keys of a connection of kind ldap: what the source reads,
@@ -86,9 +87,14 @@ func (c *Directory) under(from func(string) string, dir string) {
 
 // kindKeys are the keys that only one kind of connection obeys.
 var kindKeys = map[string][]string{
-	"scim": {"profile", "rate"},
-	"ldap": keysOf(reflect.TypeFor[Directory]()),
+	"scim":  {"profile", "rate"},
+	"ldap":  keysOf(reflect.TypeFor[Directory]()),
+	kindAPI: {},
 }
+
+// kindAPI is the kind of programs that call the JSON API. They have no
+// authority of their own: each request names the member it acts for.
+const kindAPI = "api"
 
 func keysOf(t reflect.Type) []string {
 	_, names := fieldsOf(t)
@@ -98,6 +104,15 @@ func keysOf(t reflect.Type) []string {
 // foreign refuses keys that another kind of connection obeys: without effect
 // they would only mislead.
 func (d *decoder) foreign(n string, c *Connection) {
+	if c.Kind == kindAPI {
+		c.ActsAs = workspace.RoleNone
+		for _, name := range []string{"acts_as", "sponsor"} {
+			if at, written := d.places[n+"."+name]; written {
+				d.problems = append(d.problems, &Problem{File: d.file, Line: at.line, Column: at.column, Path: n + "." + name,
+					Text: "has no meaning for kind api, whose requests name the acting member: remove it"})
+			}
+		}
+	}
 	for kind, names := range kindKeys {
 		if kind == c.Kind || kindKeys[c.Kind] == nil {
 			continue

@@ -258,6 +258,8 @@ func (j *judge) connection(path string, c *Connection) {
 	switch {
 	case c.Kind == "":
 		j.addf(path+".kind", "is missing: write kind: scim for a directory that pushes, kind: ldap for one that is read")
+	case c.Kind == kindAPI:
+		return // it has no keys of its own
 	case c.Kind == "ldap":
 		j.directory(path, c)
 	case slices.Contains(pulled, c.Kind):

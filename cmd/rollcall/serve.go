@@ -134,9 +134,11 @@ func startDaemon(ctx context.Context, config *configs.Config, log *slog.Logger) 
 		return d, err
 	}
 	mux := http.NewServeMux()
-	for _, pattern := range events.Patterns() {
-		mux.Handle(pattern, d.events.Handler(feedReader(d.handler)))
+	product, err := newAPI(d, proxies)
+	if err != nil {
+		return d, err
 	}
+	mux.Handle("/v1/", product)
 	mux.Handle("/scim/v2/", meter.count(d.handler))
 	mux.Handle("/scim/v2", meter.count(d.handler))
 	d.public.server.Handler = transportSecurity(mux, d.public.tls)

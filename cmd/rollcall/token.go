@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/rollcall-sync/rollcall/api"
 	"github.com/rollcall-sync/rollcall/configs"
-	"github.com/rollcall-sync/rollcall/scim"
+	"github.com/rollcall-sync/rollcall/internal/bearer"
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/sync"
 	"github.com/rollcall-sync/rollcall/workspace"
@@ -25,7 +27,8 @@ type tokenCreateCmd struct {
 	workspaceFlag
 	Connection string   `help:"Connection that the token belongs to." required:"" placeholder:"ID"`
 	Expires    string   `help:"How long it is good." default:"365d"`
-	Scopes     []string `help:"What it may do: read, users, groups (SCIM), revocations:read (the revocation feed)." default:"read,users,groups" enum:"read,users,groups,revocations:read" placeholder:"SCOPE"`
+	API        bool     `help:"For the JSON API: the connection is of kind api."`
+	Scopes     []string `help:"What it may do: read, users, groups (SCIM, the default), revocations:read; with --api members:read, members:write, and so on for groups, numbers, invitations, holds; runs:read, workspace:read (all that only read are the default)." placeholder:"SCOPE"`
 	Networks   []string `help:"Addresses and CIDR ranges it may be used from; anywhere if left out." placeholder:"CIDR"`
 }
 
@@ -56,10 +59,17 @@ func (c *tokenCreateCmd) Run(ctx context.Context, env *environment) (err error) 
 	if err := knownConnection(w, c.Connection); err != nil {
 		return err
 	}
+	if err := c.suits(w); err != nil {
+		return &exitError{exitUsage, err}
+	}
 	if conn, err := polledConnection(w, c.Connection); err == nil {
 		return &exitError{exitUsage, fmt.Errorf("connection %s is of kind %s: Rollcall reads that directory, which needs no token", conn.ID, conn.Kind)}
 	}
-	token, err := scim.NewToken()
+	prefix := bearer.SCIM
+	if c.API {
+		prefix = bearer.API
+	}
+	token, err := bearer.New(prefix)
 	if err != nil {
 		return err
 	}
@@ -68,6 +78,40 @@ func (c *tokenCreateCmd) Run(ctx context.Context, env *environment) (err error) 
 	}
 	_, err = fmt.Fprintln(env.out, token.Reveal())
 	return err
+}
+
+// suits tells whether connection, --api and scopes fit one another, and fills
+// in the scopes that are meant when none is given.
+func (c *tokenCreateCmd) suits(w *configs.Workspace) error {
+	kind := ""
+	for i := range w.Connections {
+		if w.Connections[i].ID == c.Connection {
+			kind = w.Connections[i].Kind
+		}
+	}
+	known, usual := []string{"read", "users", "groups", api.ScopeRevocationsRead}, []string{"read", "users", "groups"}
+	switch {
+	case c.API && kind != "api":
+		return fmt.Errorf("connection %s is of kind %s: --api wants one of kind api, such as {id: phone, kind: api}", c.Connection, kind)
+	case !c.API && kind == "api":
+		return fmt.Errorf("connection %s is of kind api: add --api", c.Connection)
+	case c.API:
+		known, usual = api.Scopes(), nil
+		for _, scope := range known {
+			if strings.HasSuffix(scope, ":read") {
+				usual = append(usual, scope)
+			}
+		}
+	}
+	if len(c.Scopes) == 0 {
+		c.Scopes = usual
+	}
+	for _, scope := range c.Scopes {
+		if !slices.Contains(known, scope) {
+			return fmt.Errorf("--scopes: unknown scope %q: use %s", scope, strings.Join(known, ", "))
+		}
+	}
+	return nil
 }
 
 // terms reads lifetime and networks.
@@ -111,7 +155,7 @@ func orNone(list []string) string {
 
 // keep writes the token's hash. Connections that no daemon has made yet are
 // made now.
-func (c *tokenCreateCmd) keep(ctx context.Context, config *configs.Config, w *configs.Workspace, token scim.Token, lifetime time.Duration, networks []string) (err error) {
+func (c *tokenCreateCmd) keep(ctx context.Context, config *configs.Config, w *configs.Workspace, token bearer.Token, lifetime time.Duration, networks []string) (err error) {
 	s, err := makeSession(ctx, config, w)
 	if err != nil {
 		return err
