@@ -14,6 +14,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"serve": serveCommand,
 	"halt":  haltCommand, // testscript has a stop of its own, which ends the script
 	"scim":  scimCommand,
+	"api":   apiCommand,
 	"plain": plainCommand,
 }
 

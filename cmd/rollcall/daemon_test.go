@@ -108,6 +108,11 @@ func haltCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// apiCommand is scimCommand for the JSON API: its paths are those below /v1.
+func apiCommand(ts *testscript.TestScript, neg bool, args []string) {
+	sendRequest(ts, neg, strings.TrimSuffix(ts.Getenv("SCIM"), "/scim/v2")+"/v1", "application/json", args)
+}
+
 // scimCommand sends one SCIM request and prints status and body:
 //
 //	scim METHOD PATH [BODYFILE] [HEADER:VALUE...]
@@ -116,11 +121,16 @@ func haltCommand(ts *testscript.TestScript, neg bool, args []string) {
 // variable NAME. JSON answers are indented. With ! a 2xx fails, without it
 // anything else does.
 func scimCommand(ts *testscript.TestScript, neg bool, args []string) {
+	sendRequest(ts, neg, ts.Getenv("SCIM"), "application/scim+json", args)
+}
+
+// sendRequest sends one request below a base.
+func sendRequest(ts *testscript.TestScript, neg bool, base, kind string, args []string) {
 	if len(args) < 2 {
-		ts.Fatalf("usage: scim METHOD PATH [BODYFILE] [HEADER:VALUE...]")
+		ts.Fatalf("usage: scim|api METHOD PATH [BODYFILE] [HEADER:VALUE...]")
 	}
 	var body io.Reader
-	headers := map[string]string{"Authorization": "Bearer " + strings.TrimSpace(ts.Getenv("TOKEN")), "Content-Type": "application/scim+json"}
+	headers := map[string]string{"Authorization": "Bearer " + strings.TrimSpace(ts.Getenv("TOKEN")), "Content-Type": kind}
 	for _, arg := range args[2:] {
 		if name, value, ok := strings.Cut(arg, ":"); ok {
 			headers[name] = value
@@ -129,7 +139,7 @@ func scimCommand(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	// A blank in a path is written as it reads; a URL has %20.
-	url := ts.Getenv("SCIM") + strings.ReplaceAll(strings.ReplaceAll(fillIn(ts, args[1]), " ", "%20"), `"`, "%22")
+	url := base + strings.ReplaceAll(strings.ReplaceAll(fillIn(ts, args[1]), " ", "%20"), `"`, "%22")
 	request, err := http.NewRequest(args[0], url, body)
 	ts.Check(err)
 	for name, value := range headers {
