@@ -12,7 +12,7 @@ BENCHSTAT_VERSION     := v0.0.0-20260908200009-22c9c6c9d4da
 GOLANGCI_LINT         := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prepare bench microbench benchstat fuzz lint fmt generate verify build docker clean
+.PHONY: help demo test prepare bench robustness microbench benchstat fuzz lint fmt generate verify build docker clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,14 @@ prepare: ## install what the tests need and is missing: a C compiler, a PostgreS
 
 bench: build ## measure the daemon over HTTP and print one table: rates, CPU, latency, memory (BENCHFLAGS=-large=10000 is quicker)
 	@go run ./internal/bench -binary $(BIN)/rollcall $(BENCHFLAGS)
+
+robustness: ## break real directories in every way of docs/robustness.md, play random sequences; SEED=N repeats one
+	@ROLLCALL_LARGE_GROUP=20000 go test -count=1 -v -timeout 60m ./internal/e2e -run 'Faults|Random|Large|Kind' $(if $(SEED),-seed $(SEED)) -steps 60 > $(BIN).robustness 2>&1; code=$$?; \
+	grep -E '^ *--- |seed|^ok|^FAIL' $(BIN).robustness; printf 'passed %s, failed %s\n' "$$(grep -c -- '--- PASS' $(BIN).robustness)" "$$(grep -c -- '--- FAIL' $(BIN).robustness)"; \
+	[ $$code -eq 0 ] && echo PASS || { cat $(BIN).robustness; echo FAIL; }; rm -f $(BIN).robustness; exit $$code
+
+robustness-%: ## run one fault of docs/robustness.md
+	go test -count=1 -v ./internal/e2e -run 'TestFaults/^$*$$'
 
 microbench: ## run the benchmarks of the packages; BENCH=REGEXP picks some
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -p 1 -timeout 60m ./...

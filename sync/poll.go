@@ -268,7 +268,9 @@ func (p *poll) read(ctx context.Context) error {
 	if full {
 		p.kind = RunFull
 		p.sink.reset()
-		p.after, err = p.pl.Source.Full(ctx, Cursor{}, p.sink)
+		// The cursor of a run that ended resumes nothing, but pins the directory
+		// (RD8).
+		p.after, err = p.pl.Source.Full(ctx, from, p.sink)
 	}
 	if err = p.incomplete(ctx, err); err != nil {
 		return err

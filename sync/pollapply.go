@@ -21,6 +21,9 @@ const applyBatch = 100
 // the groups, then those who are missing.
 func (p *poll) apply(ctx context.Context) error {
 	st := p.stage
+	if err := p.guardGroups(ctx); err != nil {
+		return err
+	}
 	var leavers, others []string
 	for _, id := range st.order {
 		if st.people[id].leaver {
