@@ -23,10 +23,11 @@ func openLiteTest(t *testing.T) (*Store, *liteWriter) {
 func occupy(t *testing.T, h *Handle) (release func()) {
 	t.Helper()
 	begun, end := make(chan struct{}), make(chan struct{})
+	var once sync.Once // a unit may be run again
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		err := h.Update(context.Background(), UnitOptions{}, func(*Tx) error {
-			close(begun)
+			once.Do(func() { close(begun) })
 			<-end
 			return nil
 		})
@@ -170,6 +171,7 @@ func TestGroupRunAgain(t *testing.T) {
 			t.Parallel()
 			s, w := openLiteTest(t)
 			h := newWorkspace(t, s)
+			w.gather = time.Minute // all of them are one group
 			err := h.Update(t.Context(), UnitOptions{}, func(tx *Tx) error {
 				return errors.Join(tx.PutConnection(ConnectionRow{ID: "okta", Kind: "scim"}), tx.InsertIdentity(IdentityRow{
 					Identity: workspace.Identity{ID: "i", Connection: "okta", UserName: "ann", Version: 1}, UserKey: "ann"}))
