@@ -12,7 +12,7 @@ BENCHSTAT_VERSION     := v0.0.0-20260908200009-22c9c6c9d4da
 GOLANGCI_LINT         := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prepare bench robustness microbench benchstat fuzz lint fmt generate verify build docker clean
+.PHONY: help demo test prepare bench bench-ldap robustness microbench benchstat fuzz lint fmt generate verify build docker clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ prepare: ## install what the tests need and is missing: a C compiler, a PostgreS
 
 bench: build ## measure the daemon over HTTP and print one table: rates, CPU, latency, memory (BENCHFLAGS=-large=10000 is quicker)
 	@go run ./internal/bench -binary $(BIN)/rollcall $(BENCHFLAGS)
+
+bench-ldap: ## poll a slapd with 1,000 and with 100,000 people, beside ldapsearch paging the same attributes (minutes)
+	go test -run '^$$' -bench Directory -benchtime 1x -timeout 60m ./internal/e2e
 
 robustness: ## break real directories in every way of docs/robustness.md, play random sequences; SEED=N repeats one
 	@ROLLCALL_LARGE_GROUP=20000 go test -count=1 -v -timeout 60m ./internal/e2e -run 'Faults|Random|Large|Kind' $(if $(SEED),-seed $(SEED)) -steps 60 > $(BIN).robustness 2>&1; code=$$?; \
