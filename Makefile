@@ -12,10 +12,10 @@ BENCHSTAT_VERSION     := v0.0.0-20260908200009-22c9c6c9d4da
 GOLANGCI_LINT         := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prepare bench bench-ldap robustness microbench benchstat fuzz lint fmt generate verify build docker clean
+.PHONY: help demo test prepare bench bench-ldap robustness microbench benchstat differential fuzz lint fmt generate verify build docker clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## play a company of 40 people through a running Rollcall, print the reports, serve until Ctrl-C
 	CGO_ENABLED=0 go run ./cmd/rollcall demo
@@ -44,6 +44,9 @@ microbench: ## run the benchmarks of the packages; BENCH=REGEXP picks some
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -p 1 -timeout 60m ./...
 
 benchstat: $(BIN)/benchstat ## install benchstat into bin/, to compare two runs of make microbench
+
+differential: ## compare PATCH with the npm package scim-patch (needs node and npm); docs/scim-patch-differences.md
+	go test -tags differential -run TestPatchAgainstScimPatch -count 1 -v ./scim
 
 fuzz: ## run every fuzz target for FUZZTIME (30s) each
 	@FUZZTIME=$(FUZZTIME) ./scripts/fuzz.sh
