@@ -148,6 +148,11 @@ func (x *exchange) patchGroup() error {
 	})
 }
 
+// maxGroupTries is maxTries for groups: members come and go without waiting
+// for anybody, each with a new version, and a rename among a dozen of them
+// loses more than once.
+const maxGroupTries = 12
+
 // changeGroup reads a Group, changes it and gives it to the engine. Its own row
 // is written by compare-and-swap; changes of members alone commute and need
 // none, unless the client sent an If-Match.
@@ -167,7 +172,7 @@ func (x *exchange) changeGroup(withBody bool, compute func(old Document) (groupC
 				return readErr
 			}
 			return errPreconditionFailed(ETag(g.Version)).causedBy(err)
-		case try >= maxTries:
+		case try >= maxGroupTries:
 			return err
 		}
 	}
