@@ -18,7 +18,9 @@ func (u *unit) apply() error {
 		p := &u.plan[i]
 		switch {
 		case p.Kind == "":
-			rest = append(rest, i)
+			if !u.absent[p.person] {
+				rest = append(rest, i)
+			}
 		case u.outcomes[i].Outcome != "applied":
 		case p.leaver, p.fallback, p.Cause.Tail && p.Kind == workspace.InvitationRevoke:
 			cut = append(cut, i)
@@ -392,6 +394,11 @@ func (u *unit) applyRefused() error {
 
 // reopen writes a hold again that was rolled back with its request.
 func (u *unit) reopen(h *openHold, observation []byte) error {
+	if h.over != nil {
+		if err := u.tx.PutHold(*h.over); err != nil {
+			return err
+		}
+	}
 	ref, err := u.tx.NextRef()
 	if err != nil {
 		return err

@@ -157,7 +157,8 @@ func (e *Engine) approve(s *space, tx *store.Tx, a Approval) (Result, error) {
 
 // stale reports whether what a hold has observed no longer fits the records.
 func stale(err error) bool {
-	return errors.Is(err, workspace.ErrStale) || errors.Is(err, workspace.ErrNotFound)
+	var taken *store.ConflictError // the record was made meanwhile
+	return errors.Is(err, workspace.ErrStale) || errors.Is(err, workspace.ErrNotFound) || errors.As(err, &taken)
 }
 
 // mayAgree refuses an approver who is less than a held change asks for. The

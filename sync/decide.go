@@ -17,7 +17,8 @@ const holdFor = workspace.Micros(24 * 60 * 60 * 1_000_000)
 // openHold is a held plan of this unit: all held changes of one subject.
 type openHold struct {
 	row   store.HoldRow
-	fresh bool // not open already
+	over  *store.HoldRow // the one before, which has run out (BR5)
+	fresh bool           // not open already
 	index []int
 }
 
@@ -34,6 +35,7 @@ func (u *unit) decide() error {
 	if u.approver != nil {
 		u.holdUnseen(all)
 	}
+	u.followReturns(all)
 	u.outcomes = make([]Outcome, len(u.plan))
 	for i, d := range all {
 		if u.plan[i].Kind == "" {
@@ -94,6 +96,30 @@ func (u *unit) judge() []workspace.Decision {
 		}
 	}
 	return out
+}
+
+// followReturns lets all that a return brings wait or fall with it: nobody
+// loses an interim number to somebody who does not come back, and no supporter
+// is written for somebody who is not there.
+func (u *unit) followReturns(all []workspace.Decision) {
+	for i := range u.plan {
+		back := &u.plan[i]
+		if back.Kind != workspace.MemberReactivate && back.Kind != workspace.MemberCreate || all[i].Verdict == workspace.Allow {
+			continue
+		}
+		if u.absent == nil {
+			u.absent = map[string]bool{}
+		}
+		u.absent[back.person] = true
+		for k := range u.plan {
+			d := &all[k]
+			if u.plan[k].person != back.person || u.plan[k].Kind == "" || d.Verdict == workspace.Deny || d.Verdict == all[i].Verdict {
+				continue
+			}
+			d.Verdict, d.Row, d.Rule, d.Remedy, d.Approvers = all[i].Verdict, all[i].Row, all[i].Rule, all[i].Remedy, all[i].Approvers
+			d.Reason = "It waits for or falls with the " + string(back.Kind) + " of " + back.Subject.Label + ". " + all[i].Reason
+		}
+	}
 }
 
 // holdUnseen takes the approver's word back from what the plan that they saw
@@ -284,12 +310,14 @@ func (u *unit) openHold(subject string, index []int) error {
 	if err != nil && !fresh {
 		return err
 	}
+	var over *store.HoldRow
 	if !fresh && row.ExpiresAt <= u.now {
 		row.State, row.DecidedAt, row.DecidedBy, row.DecidedWhy = "expired", u.now, "system", "nobody decided in time"
 		if err := u.tx.PutHold(row); err != nil {
 			return err
 		}
-		fresh = true
+		old := row
+		fresh, over = true, &old
 	}
 	if fresh {
 		ref, err := u.tx.NextRef()
@@ -313,7 +341,7 @@ func (u *unit) openHold(subject string, index []int) error {
 			o.Outcome = "noop"
 		}
 	}
-	u.opened = append(u.opened, openHold{row: row, fresh: fresh, index: index})
+	u.opened = append(u.opened, openHold{row: row, over: over, fresh: fresh, index: index})
 	return nil
 }
 

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"slices"
+	"time"
 
 	"github.com/rollcall-sync/rollcall/mapping"
 	"github.com/rollcall-sync/rollcall/store"
@@ -63,6 +64,9 @@ func (u *unit) planRoleEdit(p *person, e *Edit) error {
 
 // planUnpin lifts a role set by hand: the rows decide again, at once.
 func (u *unit) planUnpin(p *person, e *Edit) error {
+	if p.member.Role == workspace.RoleOwner {
+		return &EditError{Field: "member", Reason: p.member.Email + " is an Owner, and no row makes one (O1)", Remedy: "give another role instead", Settled: true}
+	}
 	at := slices.IndexFunc(p.supports, func(s store.SupportRow) bool { return s.Kind == string(mapping.GrantRole) && s.By == byManual })
 	if at < 0 {
 		return nil
@@ -158,10 +162,12 @@ func (u *unit) planRestoreEdit(p *person, e *Edit) error {
 		u.support(p, mapping.GrantMember, "", byManual, "", ""), u.endByHand(p, after.AccessEnd))
 	returned := after
 	p.member = &returned
-	if snap == nil || m.TailHeld { // with the tail held, everything is still there (BU3)
-		return nil
+	if snap != nil && !m.TailHeld { // with the tail held, everything is still there (BU3)
+		if err := u.planRestore(p, snap, c); err != nil {
+			return err
+		}
 	}
-	return u.planRestore(p, snap, c)
+	return u.planUnclaimed(p, c)
 }
 
 // planTransfer moves primary ownership (R31, O6).
@@ -176,8 +182,11 @@ func (u *unit) planTransfer(p *person, e *Edit) error {
 		}
 		after := *p.member
 		after.Role, after.Primary, after.RoleSource = workspace.RoleOwner, true, byManual
+		pins := *e
+		pins.Until = time.Time{} // ownership has no end, nor what the former primary becomes
 		u.addFor(p, workspace.Change{Kind: workspace.OwnerTransfer, Subject: memberRef(*p.member), Member: p.member.ID, Before: *o, After: after,
-			Cause: u.editCause(e, "role_change")}, u.pin(p, mapping.GrantRole, "", workspace.RoleOwner.String(), e))
+			Cause: u.editCause(e, "role_change")}, u.pin(p, mapping.GrantRole, "", workspace.RoleOwner.String(), &pins),
+			u.pin(&person{member: o}, mapping.GrantRole, "", workspace.RoleAdmin.String(), &pins))
 		return nil
 	}
 	return &EditError{Field: "member", Reason: "the workspace has no primary Owner", Remedy: "add one to owners: in the configuration"}

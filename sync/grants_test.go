@@ -256,3 +256,39 @@ expiry:
 	}
 	w.sound()
 }
+
+// TestUnclaimedReservationEnds is GR4: a leaver who is back, and whom no row
+// gives the old number, does not keep it from everybody for ever.
+func TestUnclaimedReservationEnds(t *testing.T) {
+	w := lite(t)
+	w.numbers("+4722000001")
+	eve := &user{name: "eve", attrs: map[string]string{"office": "Oslo"}}
+	w.push(eve)
+	eve.off = true
+	w.push(eve)
+	eve.off, eve.attrs = false, map[string]string{"office": ""}
+	w.push(eve)
+	w.want("eve@acme.com", "member active")
+	w.sound()
+}
+
+// TestHeldReturnTakesNothing is BR3: while a return waits, the interim holder
+// keeps the number, and nothing is written for who is not there.
+func TestHeldReturnTakesNothing(t *testing.T) {
+	w := lite(t)
+	w.numbers("+4722000001")
+	w.push(&user{name: "bob"})
+	eve := &user{name: "eve", attrs: map[string]string{"office": "Oslo", "manager": "bob@acme.com"}}
+	w.push(eve)
+	eve.off = true
+	w.push(eve)
+	w.want("bob@acme.com", "member active +4722000001:shared+owner")
+	w.cfg.Policy = workspace.Default()
+	w.cfg.Policy.Freeze = []workspace.Window{{From: "fri 18:00", To: "mon 07:00", Zone: "UTC"}}
+	w.open()
+	eve.off = false
+	w.push(eve)
+	w.want("eve@acme.com", "member deactivated")
+	w.want("bob@acme.com", "member active +4722000001:shared+owner")
+	w.sound()
+}

@@ -2,8 +2,10 @@ package sync
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/rollcall-sync/rollcall/workspace"
 )
@@ -174,4 +176,35 @@ func TestHeirsLeaveTogether(t *testing.T) {
 	for _, r := range w.auditor().rows(`SELECT n.e164 FROM number n WHERE NOT EXISTS (SELECT 1 FROM number_owner o WHERE o.number_id = n.number_id)`) {
 		t.Errorf("I2: %s has no owner", r[0])
 	}
+}
+
+// TestExpiredHoldOpensAnew is BR5: a refused request opens a new plan when the
+// one before has run out.
+func TestExpiredHoldOpensAnew(t *testing.T) {
+	w := lite(t)
+	x := &user{name: "dan"}
+	first := w.push(x)
+	w.clock = w.clock.Add(25 * time.Hour)
+	second := w.push(x)
+	if first.Refusal == nil || second.Refusal == nil || first.Refusal.Ref == second.Refusal.Ref {
+		t.Errorf("first %+v, then %+v", first.Refusal, second.Refusal)
+	}
+	w.sound()
+}
+
+// TestApprovalOfARecordMadeMeanwhileIsStale: what a hold has observed no
+// longer fits when the directory has said something newer.
+func TestApprovalOfARecordMadeMeanwhileIsStale(t *testing.T) {
+	w := lite(t)
+	x := &user{name: "dan"}
+	hold := w.push(x).Refusal.Ref
+	x.id, x.off = "", true
+	w.push(x)
+	if _, err := w.approve(hold, "ann@acme.com"); !errors.Is(err, workspace.ErrStale) {
+		t.Errorf("approve: %v", err)
+	}
+	if err := w.e.Reject(context.Background(), Approval{Workspace: "acme", Plan: hold, As: "ann@acme.com", Reason: "old"}); err != nil {
+		t.Errorf("reject: %v", err)
+	}
+	w.sound()
 }

@@ -66,7 +66,24 @@ func (u *unit) planReturn(p *person) error {
 			return err
 		}
 	}
-	return u.planGrants(p)
+	if err := u.planGrants(p); err != nil {
+		return err
+	}
+	return u.planUnclaimed(p, c)
+}
+
+// planUnclaimed ends the reservations of a leaver who is back and whom no row
+// gives these numbers now: nobody would ever ask for them again.
+func (u *unit) planUnclaimed(p *person, c workspace.Cause) error {
+	for _, n := range p.numbers {
+		if u.planned(workspace.NumberAssign, n.ID, p.member.ID) {
+			continue
+		}
+		if err := u.planReleased(p, n, c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // snapshot reads what a leaver held, if the restore window is still open.
