@@ -275,11 +275,31 @@ func (p *poll) read(ctx context.Context) error {
 	if err = p.incomplete(ctx, err); err != nil {
 		return err
 	}
-	if s, ok := p.pl.Source.(Sweeper); ok && !full && (p.moved || p.sweepDue()) {
-		p.sink.sweeping = true
-		if err := p.incomplete(ctx, s.Sweep(ctx, p.sink)); err != nil {
-			return err
-		}
+	if err := p.guard(ctx); err != nil {
+		return err
+	}
+	if full {
+		return p.prove(ctx)
+	}
+	return nil
+}
+
+// sweep looks at all ids after what a delta brought has been applied, so that
+// nobody waits for it. Trouble on the way proves nothing and undoes nothing:
+// the run is incomplete, and the next poll looks again.
+func (p *poll) sweep(ctx context.Context) error {
+	s, ok := p.pl.Source.(Sweeper)
+	if !ok || p.kind == RunFull || len(p.why) > 0 || !p.moved && !p.sweepDue() {
+		return nil
+	}
+	p.sink.sweeping = true
+	err := p.incomplete(ctx, s.Sweep(ctx, p.sink))
+	if err != nil && ctx.Err() != nil {
+		return err
+	}
+	if err != nil {
+		p.notWhole("the look at all ids failed: " + err.Error())
+		return nil
 	}
 	return p.prove(ctx)
 }

@@ -61,6 +61,9 @@ func (p *poll) apply(ctx context.Context) error {
 		done++
 		p.progress("applying", done, total)
 	}
+	if err := p.sweep(ctx); err != nil {
+		return err
+	}
 	if err := p.applyGone(ctx); err != nil {
 		return err
 	}

@@ -21,11 +21,11 @@ func (p *poll) prove(ctx context.Context) error {
 		if p.kind == RunFull && len(p.why) == 0 {
 			p.why = append(p.why, "no end mark: the source did not say that the read was whole (RD3)")
 		}
-		return p.guard(ctx)
+		return nil
 	}
 	if len(p.why) > 0 {
 		p.whole = false
-		return p.guard(ctx)
+		return nil
 	}
 	active, err := p.active(ctx)
 	if err != nil {
@@ -40,10 +40,7 @@ func (p *poll) prove(ctx context.Context) error {
 	if p.kind == RunFull && st.proof != nil && st.proof.People != 0 && st.proof.People != len(st.seen) {
 		p.notWhole(fmt.Sprintf("the source counts %d people, %d were staged (RD3)", st.proof.People, len(st.seen)))
 	}
-	if err := p.sentinel(ctx, active); err != nil {
-		return err
-	}
-	return p.guard(ctx)
+	return p.sentinel(ctx, active)
 }
 
 // notWhole marks the read as not whole, with the reason for the report.
