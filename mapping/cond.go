@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/net/idna"
 
+	"github.com/rollcall-sync/rollcall/internal/dn"
 	"github.com/rollcall-sync/rollcall/internal/fold"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
@@ -381,14 +382,14 @@ func emailKey(email string) string {
 // dnCond asks whether an identity lies under a DN; people without a DN do
 // not, and a DN that cannot be read is unknown.
 type dnCond struct {
-	base []string
+	base dn.Name
 	text string
 }
 
 func (c dnCond) eval(s *subject) Truth {
-	dns, bad := s.names()
-	for _, dn := range dns {
-		if dnUnder(dn, c.base) {
+	names, bad := s.names()
+	for _, n := range names {
+		if n.Under(c.base) {
 			return True
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-sync/rollcall/internal/dn"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -92,8 +93,8 @@ func (c *compiler) compileOperator(f *fields, depth int) cond {
 		if !fine {
 			return nil
 		}
-		base, err := parseDN(s)
-		if err != nil {
+		base, err := dn.Parse(s)
+		if err != nil || len(base) == 0 {
 			v.errorf("%q is not a distinguished name (LN04)", s)
 			return nil
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-sync/rollcall/internal/dn"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -23,7 +24,7 @@ type subject struct {
 	groups []uint64 // bit set over the groups that rules name
 	active Truth
 	noBy   string // connection that said no
-	dns    [][]string
+	dns    []dn.Name
 	dnBad  bool
 	dnRead bool
 }
@@ -253,19 +254,19 @@ func (v *stated) times(zone *time.Location) (out []moment, bad bool) {
 }
 
 // names parses the DNs of the identities, once.
-func (s *subject) names() (dns [][]string, bad bool) {
+func (s *subject) names() (dns []dn.Name, bad bool) {
 	if !s.dnRead {
 		s.dnRead = true
 		for _, id := range s.idents {
 			if id.DN == "" {
 				continue
 			}
-			dn, err := parseDN(id.DN)
+			name, err := dn.Parse(id.DN)
 			if err != nil {
 				s.dnBad = true
 				continue
 			}
-			s.dns = append(s.dns, dn)
+			s.dns = append(s.dns, name)
 		}
 	}
 	return s.dns, s.dnBad

@@ -7,6 +7,7 @@ import (
 
 	goldap "github.com/go-ldap/ldap/v3"
 
+	"github.com/rollcall-sync/rollcall/internal/dn"
 	"github.com/rollcall-sync/rollcall/sync"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
@@ -101,7 +102,7 @@ func (p *peopleRead) changed(ctx context.Context, e *goldap.Entry) error {
 		p.out.Gone = append(p.out.Gone, sync.Gone{ID: id.ExternalID, Why: "deleted", At: p.now()})
 		return p.roomForChanges(ctx)
 	}
-	if name, err := parseDN(e.DN); err != nil || !name.under(p.people) {
+	if name, err := dn.Parse(e.DN); err != nil || !name.Under(p.people) {
 		return p.leftBase(e)
 	}
 	id.Attributes = workspace.Attributes{}

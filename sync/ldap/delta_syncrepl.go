@@ -6,12 +6,13 @@ import (
 
 	goldap "github.com/go-ldap/ldap/v3"
 
+	"github.com/rollcall-sync/rollcall/internal/dn"
 	"github.com/rollcall-sync/rollcall/sync"
 )
 
 // syncrepl reads OpenLDAP's changes by RFC 4533, refresh only.
 func (p *peopleRead) syncrepl(ctx context.Context, at position, next *position) error {
-	sentinel, err := DNKey(p.cfg.Sentinel)
+	sentinel, err := dn.Key(p.cfg.Sentinel)
 	if err != nil {
 		return err
 	}

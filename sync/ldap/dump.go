@@ -14,6 +14,7 @@ import (
 
 	goldap "github.com/go-ldap/ldap/v3"
 
+	"github.com/rollcall-sync/rollcall/internal/dn"
 	"github.com/rollcall-sync/rollcall/sync"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
@@ -35,8 +36,8 @@ type dump struct {
 	verified bool   // FILE.sha256 says the same
 	people   matcher
 	groups   matcher
-	base     dn
-	groupsAt dn
+	base     dn.Name
+	groupsAt dn.Name
 }
 
 func (s *Source) path() string { return strings.TrimPrefix(s.cfg.URL[0], "file:") }
@@ -59,10 +60,10 @@ func (s *Source) openDump() (*dump, error) {
 	if d.groups, err = newMatcher(d.plan.groups); err != nil {
 		return nil, fmt.Errorf("groups.filter: %w", err)
 	}
-	if d.base, err = parseDN(s.cfg.People.Base); err != nil {
+	if d.base, err = dn.Parse(s.cfg.People.Base); err != nil {
 		return nil, err
 	}
-	d.groupsAt, err = parseDN(s.cfg.Groups.Base)
+	d.groupsAt, err = dn.Parse(s.cfg.Groups.Base)
 	return d, err
 }
 
@@ -147,16 +148,16 @@ func (d *dump) verify() error {
 
 // person reports whether an entry is a person in scope.
 func (d *dump) isPerson(e *goldap.Entry) (bool, error) {
-	name, err := parseDN(e.DN)
+	name, err := dn.Parse(e.DN)
 	if err != nil {
 		return false, &sync.IncompleteError{Why: "the dump has an entry whose name cannot be read: " + e.DN}
 	}
-	return name.under(d.base) && d.people.matches(e), nil
+	return name.Under(d.base) && d.people.matches(e), nil
 }
 
 func (d *dump) isGroup(e *goldap.Entry) bool {
-	name, err := parseDN(e.DN)
-	return err == nil && d.cfg.Groups.Base != "" && name.under(d.groupsAt) && d.groups.matches(e)
+	name, err := dn.Parse(e.DN)
+	return err == nil && d.cfg.Groups.Base != "" && name.Under(d.groupsAt) && d.groups.matches(e)
 }
 
 // fullDump reads the file twice, people first: a page never holds more than
@@ -177,7 +178,7 @@ func (s *Source) fullDump(ctx context.Context, from sync.Cursor, sink sync.Sink)
 	partial.Stage = stagePeople
 	resume := partial.cursor(scope, began)
 	p := &peopleRead{reader: d.reader, sink: sink, resume: resume, seen: idSet{}}
-	sentinel, err := DNKey(s.cfg.Sentinel)
+	sentinel, err := dn.Key(s.cfg.Sentinel)
 	if err != nil {
 		return sync.Cursor{}, err
 	}
@@ -280,7 +281,7 @@ func (s *Source) sweepDump(ctx context.Context, sink sync.Sink) error {
 	seen := idSet{}
 	var out []string
 	met := false
-	sentinel, err := DNKey(s.cfg.Sentinel)
+	sentinel, err := dn.Key(s.cfg.Sentinel)
 	if err != nil {
 		return err
 	}
@@ -348,11 +349,11 @@ func (s *Source) getDump(ctx context.Context, id string) (workspace.Identity, er
 	if err != nil {
 		return who, err
 	}
-	name, err := parseDN(found.DN)
+	name, err := dn.Parse(found.DN)
 	switch {
 	case err != nil:
 		return who, err
-	case !name.under(d.base):
+	case !name.Under(d.base):
 		who.Active, who.Reason = false, "moved"
 	case !d.people.matches(found):
 		who.Active, who.Reason = false, "filtered"

@@ -9,6 +9,7 @@ import (
 
 	goldap "github.com/go-ldap/ldap/v3"
 
+	"github.com/rollcall-sync/rollcall/internal/dn"
 	"github.com/rollcall-sync/rollcall/sync"
 )
 
@@ -123,7 +124,7 @@ type peopleRead struct {
 
 // read reads people by a filter; base is the configured one if empty.
 func (p *peopleRead) read(ctx context.Context, filter string, extra []goldap.Control) error {
-	sentinel, err := DNKey(p.cfg.Sentinel)
+	sentinel, err := dn.Key(p.cfg.Sentinel)
 	if err != nil {
 		return err
 	}
@@ -148,8 +149,8 @@ func (p *peopleRead) read(ctx context.Context, filter string, extra []goldap.Con
 
 func (p *peopleRead) entry(ctx context.Context, e *goldap.Entry, sentinel string) (bool, error) {
 	if p.outside != nil {
-		name, err := parseDN(e.DN)
-		if err != nil || !name.under(p.people) {
+		name, err := dn.Parse(e.DN)
+		if err != nil || !name.Under(p.people) {
 			return true, p.outside(e)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	goldap "github.com/go-ldap/ldap/v3"
 
+	"github.com/rollcall-sync/rollcall/internal/dn"
 	"github.com/rollcall-sync/rollcall/sync"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
@@ -111,11 +112,11 @@ func (r *reader) judge(ctx context.Context, e *goldap.Entry) (workspace.Identity
 	if err != nil {
 		return id, &sync.IncompleteError{Why: e.DN + " shows no readable " + r.plan.id.attr}
 	}
-	name, err := parseDN(e.DN)
+	name, err := dn.Parse(e.DN)
 	if err != nil {
 		return id, err
 	}
-	if !name.under(r.people) {
+	if !name.Under(r.people) {
 		id.Active, id.Reason = false, "moved"
 		return id, nil
 	}

@@ -9,6 +9,7 @@ import (
 
 	goldap "github.com/go-ldap/ldap/v3"
 
+	"github.com/rollcall-sync/rollcall/internal/dn"
 	"github.com/rollcall-sync/rollcall/sync"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
@@ -93,7 +94,7 @@ func (g *groupRead) entry(ctx context.Context, e *goldap.Entry) (bool, error) {
 		return false, nil
 	}
 	g.count++
-	key, err := DNKey(e.DN)
+	key, err := dn.Key(e.DN)
 	if err != nil {
 		return true, &sync.IncompleteError{Why: "a group's name cannot be read: " + e.DN}
 	}
@@ -129,7 +130,7 @@ func (g *groupRead) group(id, key string, e *goldap.Entry) workspace.DirectoryGr
 	}
 	for _, attr := range []string{"owner", "managedBy"} {
 		for _, v := range e.GetEqualFoldAttributeValues(attr) {
-			if k, err := DNKey(v); err == nil {
+			if k, err := dn.Key(v); err == nil {
 				out.Managers = append(out.Managers, k)
 			}
 		}
@@ -192,7 +193,7 @@ func memberRef(name string) (sync.MemberRef, error) {
 	if i := strings.LastIndex(name, "#'"); i > 0 && strings.HasSuffix(name, "'B") && strings.Trim(name[i+2:len(name)-2], "01") == "" {
 		name = name[:i]
 	}
-	key, err := DNKey(name)
+	key, err := dn.Key(name)
 	return sync.MemberRef{DN: key}, err
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/rollcall-sync/rollcall/internal/dn"
 )
 
 // Holds tells whether a group holds a person in truth, and not somebody who
@@ -37,12 +39,12 @@ func (s *Source) Holds(ctx context.Context, group, person string) (bool, error) 
 	if err != nil || p == nil {
 		return false, err
 	}
-	key, err := DNKey(g.DN)
+	key, err := dn.Key(g.DN)
 	if err != nil {
 		return false, err
 	}
 	for _, name := range p.GetEqualFoldAttributeValues("memberOf") {
-		if k, err := DNKey(name); err == nil && k == key {
+		if k, err := dn.Key(name); err == nil && k == key {
 			return true, nil
 		}
 	}

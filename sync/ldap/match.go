@@ -7,6 +7,7 @@ import (
 	ber "github.com/go-asn1-ber/asn1-ber"
 	goldap "github.com/go-ldap/ldap/v3"
 
+	"github.com/rollcall-sync/rollcall/internal/dn"
 	"github.com/rollcall-sync/rollcall/internal/fold"
 )
 
@@ -72,7 +73,7 @@ func matches(p *ber.Packet, e *goldap.Entry) bool {
 	}
 	raw, _ := values(e, octets(p.Children[0]))
 	for _, v := range raw {
-		if matchesValue(p, foldValue([]byte(v))) {
+		if matchesValue(p, dn.Value([]byte(v))) {
 			return true
 		}
 	}
@@ -85,7 +86,7 @@ func matchesValue(p *ber.Packet, v string) bool {
 	if p.Tag == goldap.FilterSubstrings {
 		return matchesParts(p.Children[1], v)
 	}
-	want := foldValue([]byte(octets(p.Children[1])))
+	want := dn.Value([]byte(octets(p.Children[1])))
 	switch p.Tag {
 	case goldap.FilterGreaterOrEqual:
 		return v >= want

@@ -8,6 +8,7 @@ import (
 
 	goldap "github.com/go-ldap/ldap/v3"
 
+	"github.com/rollcall-sync/rollcall/internal/dn"
 	"github.com/rollcall-sync/rollcall/internal/fold"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
@@ -47,7 +48,7 @@ func (r *reader) bare(e *goldap.Entry) (workspace.Identity, error) {
 	if id.ExternalID, err = r.plan.id.read(e.GetEqualFoldAttributeValues(r.plan.id.attr)); err != nil {
 		return id, err
 	}
-	id.DN, err = DNKey(e.DN)
+	id.DN, err = dn.Key(e.DN)
 	return id, err
 }
 
@@ -113,7 +114,7 @@ func (f *field) texts(raw []string) (out []string, ok bool) {
 		}
 		switch f.name {
 		case "manager":
-			if key, err := DNKey(s); err == nil {
+			if key, err := dn.Key(s); err == nil {
 				s = key
 			}
 		case "startDate":

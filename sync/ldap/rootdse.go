@@ -10,6 +10,7 @@ import (
 
 	goldap "github.com/go-ldap/ldap/v3"
 
+	"github.com/rollcall-sync/rollcall/internal/dn"
 	"github.com/rollcall-sync/rollcall/sync"
 )
 
@@ -104,14 +105,14 @@ func guessFlavor(e *goldap.Entry) (Flavor, error) {
 // suffixOf finds the longest naming context that holds the base. A server
 // that does not hold it is not the configured one (RD8).
 func suffixOf(base string, contexts []string) (string, error) {
-	b, err := parseDN(base)
+	b, err := dn.Parse(base)
 	if err != nil {
 		return "", err
 	}
 	best, depth := "", -1
 	for _, c := range contexts {
-		d, err := parseDN(c)
-		if err == nil && b.under(d) && len(d) > depth {
+		d, err := dn.Parse(c)
+		if err == nil && b.Under(d) && len(d) > depth {
 			best, depth = c, len(d)
 		}
 	}
@@ -134,7 +135,7 @@ func adServer(ctx context.Context, l *link, settings string) (string, error) {
 	if e == nil || len(e.GetEqualFoldAttributeValue("invocationId")) != 16 {
 		return "", &sync.ScopeError{Need: "read invocationId of " + settings}
 	}
-	key, err := DNKey(settings)
+	key, err := dn.Key(settings)
 	if err != nil {
 		return "", err
 	}

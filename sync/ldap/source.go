@@ -8,6 +8,7 @@ import (
 	stdsync "sync"
 	"time"
 
+	"github.com/rollcall-sync/rollcall/internal/dn"
 	"github.com/rollcall-sync/rollcall/sync"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
@@ -161,7 +162,7 @@ type reader struct {
 	*Source
 	l      *link
 	plan   plan
-	people dn // parsed base
+	people dn.Name // parsed base
 	// pages and entries are limited over the whole run (RD9).
 	pages, entries int
 	observed       workspace.Micros
@@ -169,7 +170,7 @@ type reader struct {
 
 // newReader prepares a run on a link.
 func (s *Source) newReader(l *link) (*reader, error) {
-	base, err := parseDN(s.cfg.People.Base)
+	base, err := dn.Parse(s.cfg.People.Base)
 	if err != nil {
 		return nil, err
 	}

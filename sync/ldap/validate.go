@@ -11,6 +11,7 @@ import (
 
 	goldap "github.com/go-ldap/ldap/v3"
 
+	"github.com/rollcall-sync/rollcall/internal/dn"
 	"github.com/rollcall-sync/rollcall/internal/fold"
 )
 
@@ -77,7 +78,7 @@ func (v *validation) dn(key, value string) {
 	if value == "" {
 		return
 	}
-	if _, err := DNKey(value); err != nil {
+	if _, err := dn.Key(value); err != nil {
 		v.addf(key, "%q is no distinguished name: write it as cn=name,dc=acme,dc=com", value)
 	}
 }

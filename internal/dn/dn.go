@@ -1,8 +1,10 @@
-package ldap
+// Package dn compares distinguished names (RFC 4514) as directories do.
+package dn
 
 import (
 	"encoding/hex"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -10,39 +12,43 @@ import (
 	"github.com/rollcall-sync/rollcall/internal/fold"
 )
 
-var errDN = errors.New("not a distinguished name")
+// attributeType is an attribute type by name or by number (RFC 4512 section 1.4).
+var attributeType = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9-]*|[0-9]+(\.[0-9]+)+)$`)
 
-// dn is a parsed distinguished name: its relative names, leftmost first, each
-// in canonical form.
-type dn []string
+var errName = errors.New("not a distinguished name")
 
-// DNKey gives the canonical form of a distinguished name (RFC 4514): two
+// Name is a parsed distinguished name: its relative names, leftmost first,
+// each in canonical form. The empty name has none.
+type Name []string
+
+// Key gives the canonical form of a distinguished name (RFC 4514): two
 // names are equal for a directory exactly if their keys are equal bytes. The
 // key is a distinguished name itself and its own key. Types and values are
 // folded (NFKC and case), inner blanks collapsed, escapes resolved, parts of
 // a multi-valued name sorted (LM2). The empty name has the empty key.
-func DNKey(name string) (string, error) {
-	d, err := parseDN(name)
+func Key(name string) (string, error) {
+	n, err := Parse(name)
 	if err != nil {
 		return "", err
 	}
-	return d.String(), nil
+	return n.String(), nil
 }
 
-func (d dn) String() string { return strings.Join(d, ",") }
+// String gives the canonical form; it reads back as the same name.
+func (n Name) String() string { return strings.Join(n, ",") }
 
-// under reports whether d is base or lies below it.
-func (d dn) under(base dn) bool {
-	return len(d) >= len(base) && slices.Equal(d[len(d)-len(base):], base)
+// Under reports whether the name is base or lies below it.
+func (n Name) Under(base Name) bool {
+	return len(n) >= len(base) && slices.Equal(n[len(n)-len(base):], base)
 }
 
-// parseDN reads RFC 4514 section 3, and what older servers and people write:
+// Parse reads RFC 4514 section 3, and what older servers and people write:
 // quoted values, semicolons, blanks around separators.
-func parseDN(s string) (dn, error) {
+func Parse(s string) (Name, error) {
 	if strings.TrimSpace(s) == "" {
-		return dn{}, nil
+		return Name{}, nil
 	}
-	var out dn
+	var out Name
 	var parts []string
 	for {
 		part, sep, rest, err := parsePart(s)
@@ -68,8 +74,8 @@ func parsePart(s string) (part string, sep byte, rest string, err error) {
 	kind, s, ok := strings.Cut(s, "=")
 	kind = strings.ToLower(strings.TrimSpace(kind))
 	kind = strings.TrimPrefix(kind, "oid.")
-	if !ok || !attributePattern.MatchString(kind) {
-		return "", 0, "", errDN
+	if !ok || !attributeType.MatchString(kind) {
+		return "", 0, "", errName
 	}
 	value, sep, rest, err := parseValue(s)
 	if err != nil {
@@ -96,26 +102,26 @@ func parseValue(s string) (value string, sep byte, rest string, err error) {
 			b = append(b, s[i+1])
 			i += 2
 		case c == '\\':
-			return "", 0, "", errDN
+			return "", 0, "", errName
 		case c == '"':
 			quoted = !quoted
 			i++
 		case !quoted && (c == ',' || c == ';' || c == '+'):
-			return foldValue(b), c, s[i+1:], nil
+			return Value(b), c, s[i+1:], nil
 		default:
 			b = append(b, c)
 			i++
 		}
 	}
 	if quoted {
-		return "", 0, "", errDN
+		return "", 0, "", errName
 	}
-	return foldValue(b), 0, "", nil
+	return Value(b), 0, "", nil
 }
 
-// foldValue is the comparison form of a value. Octets that are no text
+// Value is the comparison form of a value. Octets that are no text
 // compare as octets.
-func foldValue(b []byte) string {
+func Value(b []byte) string {
 	if !utf8.Valid(b) {
 		return "#" + hex.EncodeToString(b)
 	}
