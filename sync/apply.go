@@ -53,13 +53,19 @@ func (u *unit) writeTail(tail []int) error {
 	u.view = view
 	u.e.log.Error("tail of a leaver failed, the cut stands", "workspace", u.s.cfg.ID, "run_id", u.run, "err", err)
 	for _, i := range tail {
-		u.outcomes[i].Outcome = "failed"
+		o := &u.outcomes[i]
+		o.Outcome = "failed"
+		o.Decision.Rule, o.Decision.Reason = orElse(o.Decision.Rule, ruleRepair), "Access has ended, but this could not be written: the store failed. It has no effect meanwhile."
+		o.Decision.Remedy = "nothing is to be done: it is tried again by itself; if it stays, look at the daemon's log"
 		if err := u.tx.PutRepair(store.RepairRow{Member: u.plan[i].Cause.Leaver, Step: "tail", Error: "tail failed", Tries: 1, At: u.now}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// ruleRepair is the rule of a leaver's tail that failed (LT7 to LT10).
+const ruleRepair = "LT7"
 
 // write applies changes to the view and writes the rows that differ then:
 // what a change does is defined once, in workspace.

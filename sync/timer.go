@@ -42,6 +42,9 @@ func (e *Engine) Due(ctx context.Context, id string) (int, error) {
 			if err := u.apply(); err != nil {
 				return err
 			}
+			if err := u.endRepairs(); err != nil {
+				return err
+			}
 			applied = 0
 			for _, o := range u.outcomes {
 				if o.Outcome == "applied" {
@@ -71,7 +74,11 @@ func (e *Engine) anythingDue(ctx context.Context, s *space) (due bool, err error
 			return err
 		}
 		lapsed, err := r.DueSupports(now, 1)
-		due = len(expired)+len(over)+len(numbers)+len(invitations)+len(lapsed) > 0
+		if err != nil {
+			return err
+		}
+		repairs, err := r.Repairs(1)
+		due = len(expired)+len(over)+len(numbers)+len(invitations)+len(lapsed) > 0 || len(repairs) > 0 && repairs[0].At <= now-repairAfter
 		return err
 	})
 	return due, err
@@ -103,6 +110,9 @@ func (u *unit) planDue() error {
 			return err
 		}
 	}
+	if err := u.planRepairs(); err != nil {
+		return err
+	}
 	for _, m := range over {
 		if err := u.planGraceOver(m); err != nil {
 			return err
@@ -127,6 +137,57 @@ func (u *unit) planDue() error {
 
 func timerCause() workspace.Cause {
 	return workspace.Cause{Kind: workspace.CauseTimer, ReasonClass: "correction"}
+}
+
+// repairAfter is how long a failed tail rests before it is tried again.
+const repairAfter = workspace.Micros(60 * 1_000_000)
+
+// planRepairs tries the tails again that have failed, until nothing of them is
+// left (LT1). A tail that a brake has come to hold waits for a person instead.
+func (u *unit) planRepairs() error {
+	tasks, err := u.tx.Repairs(timerBatch)
+	if err != nil {
+		return err
+	}
+	for _, task := range tasks {
+		if task.At > u.now-repairAfter {
+			continue
+		}
+		p := &person{key: "member:" + task.Member}
+		if err := u.loadMember(p, task.Member); err != nil {
+			return err
+		}
+		c := workspace.Cause{Kind: workspace.CauseLeaver, Tail: true, Leaver: task.Member, Class: workspace.EvidenceE1, ReasonClass: "offboarding"}
+		if p.member.State != workspace.StateActive && !p.member.TailHeld {
+			if err := u.planTail(p, c, p.member.GraceUntil, nil); err != nil {
+				return err
+			}
+		}
+		u.repairs = append(u.repairs, task)
+	}
+	return nil
+}
+
+// endRepairs forgets the tasks whose tail is written now, and counts a try of
+// the others.
+func (u *unit) endRepairs() error {
+	for _, task := range u.repairs {
+		failed := false
+		for i := range u.plan {
+			failed = failed || u.plan[i].Cause.Leaver == task.Member && u.plan[i].Cause.Tail && u.outcomes[i].Outcome == "failed"
+		}
+		if !failed {
+			if err := u.tx.DeleteRepair(task.Member, task.Step); err != nil {
+				return err
+			}
+			continue
+		}
+		task.Tries, task.At = task.Tries+1, u.now
+		if err := u.tx.PutRepair(task); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // planGraceOver is stage two of a leaving: reservations fall, interim holders

@@ -38,8 +38,9 @@ type unit struct {
 	domains  map[string]bool
 	authors  map[string]author
 
-	plan  []planned
-	tails []func() error // tails of the leavers, not planned yet
+	plan    []planned
+	tails   []func() error    // tails of the leavers, not planned yet
+	repairs []store.RepairRow // failed tails that this unit tries again
 	// absent are persons whose coming or return does not pass now, by key.
 	absent map[string]bool
 	people map[string]bool // persons planned already, by key
