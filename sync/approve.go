@@ -242,6 +242,7 @@ func (u *unit) planHold(hold store.HoldRow) error {
 			return fmt.Errorf("hold %s: %w", hold.ID, err)
 		}
 		u.b.Identities, u.b.Groups, u.b.Brake = seen.Identities, seen.Groups, seen.Brake
+		u.b.People, u.b.Half = seen.People, seen.Half
 		return u.observe()
 	}
 	kind, id, _ := strings.Cut(hold.Subject, ":")

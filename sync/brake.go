@@ -98,6 +98,8 @@ func (t *trip) ruling() *workspace.Decision { return (&BrakeHold{Rule: t.rule(),
 type BrakeHold struct {
 	Rule string `json:"rule"`
 	Why  string `json:"why"`
+	// Subject is what the plan is about; "" is the connection.
+	Subject string `json:"subject,omitempty"`
 }
 
 func (h *BrakeHold) ruling() *workspace.Decision {
@@ -168,7 +170,7 @@ func (u *unit) brakes() error {
 	if u.b.Brake != nil {
 		for i := range u.plan {
 			if u.plan[i].Kind != "" && !u.plan[i].fallback {
-				u.plan[i].ruling, u.plan[i].subject = u.b.Brake.ruling(), "connection:"+u.conn.ID
+				u.plan[i].ruling, u.plan[i].subject = u.b.Brake.ruling(), orElse(u.b.Brake.Subject, "connection:"+u.conn.ID)
 			}
 		}
 		return nil

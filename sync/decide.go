@@ -403,10 +403,12 @@ type heldBatch struct {
 	Identities []IdentityObservation `json:"identities"`
 	Groups     []GroupObservation    `json:"groups"`
 	Brake      *BrakeHold            `json:"brake"`
+	People     []string              `json:"people,omitempty"`
+	Half       Half                  `json:"half,omitempty"`
 }
 
 // heldObservation is what a hold keeps of a refused request, so that an
 // approval can apply it.
 func (u *unit) heldObservation() ([]byte, error) {
-	return json.Marshal(heldBatch{u.b.Identities, u.b.Groups, u.b.Brake})
+	return json.Marshal(heldBatch{u.b.Identities, u.b.Groups, u.b.Brake, u.b.People, u.b.Half})
 }

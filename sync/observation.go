@@ -42,6 +42,10 @@ type Batch struct {
 
 	Identities []IdentityObservation
 	Groups     []GroupObservation
+	// People are identities to plan again though nothing new is said of them.
+	People []string
+	// Half, when set, is the half of the plan that the batch is about.
+	Half Half
 
 	// Brake, when set, holds the whole batch for a person (BR1).
 	Brake *BrakeHold
@@ -130,8 +134,9 @@ type Result struct {
 	// sent: shown once, never stored.
 	InvitationSecret string
 	// Answer is what the batch's Once.Answer made.
-	Answer []byte
-	summed *SyncRun
+	Answer    []byte
+	summed    *SyncRun
+	otherHalf int // changes that belong to the other half of the plan
 }
 
 // Outcome is one decision with what became of it.

@@ -53,12 +53,19 @@ func (u *unit) observe() error {
 			return err
 		}
 	}
+	for _, id := range u.b.People {
+		who.add(id)
+	}
 	for _, id := range who.order {
 		if err := u.planIdentity(id, u.observation(id)); err != nil {
 			return err
 		}
 	}
-	return u.planOwnerRows(who.order)
+	if err := u.planOwnerRows(who.order); err != nil {
+		return err
+	}
+	u.halve()
+	return nil
 }
 
 // observation is what this batch says of an identity itself, nil if it only

@@ -150,6 +150,7 @@ func logProgress(log *slog.Logger) func(Progress) {
 func (s *Scheduler) timers(ctx context.Context, id string) {
 	tick := time.NewTicker(timerEvery)
 	defer tick.Stop()
+	s.replan(ctx, id)
 	for {
 		for {
 			n, err := s.e.Due(ctx, id)
@@ -165,6 +166,18 @@ func (s *Scheduler) timers(ctx context.Context, id string) {
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+// replan plans everybody again under a mapping that is new since the last
+// start.
+func (s *Scheduler) replan(ctx context.Context, id string) {
+	c, err := s.e.Replan(ctx, id, s.holder)
+	switch {
+	case err != nil && ctx.Err() == nil:
+		s.log.Error("planning under the new mapping failed, the next start tries again", "workspace", id, "err", err)
+	case c.Applied+c.Held+c.Denied > 0:
+		s.log.Info("planned under the new mapping", "workspace", id, "applied", c.Applied, "held", c.Held, "denied", c.Denied)
 	}
 }
 

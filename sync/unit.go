@@ -56,7 +56,8 @@ type unit struct {
 	left    []groupLoss  // directory groups that this unit takes many people out of
 	// summed is the run's report with this unit added; it replaces the run's
 	// once the unit is committed.
-	summed *SyncRun
+	summed    *SyncRun
+	otherHalf int // changes that belong to the other half of the plan
 	// secret is the link's secret of an invitation that this unit sends; it is
 	// handed to the caller once and never stored.
 	secret string
