@@ -16,6 +16,9 @@ import (
 // applyBatch is how many people one unit of work of a poll brings up to date.
 const applyBatch = 100
 
+// groupBatch is how many members one unit of work takes into a group.
+const groupBatch = 100
+
 // apply brings the workspace in line with what was read: whoever must go
 // first, each in a unit of work of its own (PR3), then everybody else, then
 // the groups, then those who are missing.
@@ -310,27 +313,54 @@ func (p *poll) applyGroup(ctx context.Context, at place) error {
 		o.Members.Remove = append(o.Members.Remove, n.Edge)
 	}
 	if g.Complete {
-		o.Members.Set, o.Members.HasSet, o.Members.Add = o.Members.Add, true, nil
+		o.Members.Add, o.Members.Remove = difference(had, o.Members.Add)
 	}
-	if !o.Write && !o.Members.HasSet && len(o.Members.Add)+len(o.Members.Remove) == 0 {
+	if !o.Write && len(o.Members.Add)+len(o.Members.Remove) == 0 {
 		return nil
 	}
-	if !o.Write && g.Complete && !fresh && unmoved(had, o.Members.Set) {
-		return nil
-	}
-	_, err = p.submit(ctx, Batch{Groups: []GroupObservation{o}})
-	return p.tolerate(err, []string{g.ID})
+	return p.submitGroup(ctx, g.ID, o)
 }
 
-// unmoved reports whether a group's members are already as read, so that an
-// unchanged read writes nothing.
-func unmoved(had map[store.Edge]bool, set []store.Edge) bool {
-	for _, e := range set {
+// submitGroup applies a group's difference: what goes in one unit, so that
+// the brake sees it whole, what comes in units of groupBatch, so that no
+// transaction outlasts the lease (LE2).
+func (p *poll) submitGroup(ctx context.Context, external string, o GroupObservation) error {
+	come := o.Members.Add
+	o.Members.Add = come[:min(groupBatch, len(come))]
+	come = come[len(o.Members.Add):]
+	for {
+		res, err := p.submit(ctx, Batch{Groups: []GroupObservation{o}})
+		if err != nil {
+			return p.tolerate(err, []string{external})
+		}
+		if len(come) == 0 {
+			return nil
+		}
+		if o.Group.ID == "" && len(res.Groups) > 0 {
+			o.Group.ID = res.Groups[0].ID
+		}
+		next := come[:min(groupBatch, len(come))]
+		come = come[len(next):]
+		o = GroupObservation{Expect: -1, Group: workspace.DirectoryGroup{ID: o.Group.ID}, NameKey: o.NameKey, Members: &MemberDelta{Add: next}}
+	}
+}
+
+// difference tells what a whole list of members adds and what it leaves out.
+func difference(had map[store.Edge]bool, want []store.Edge) (add, remove []store.Edge) {
+	wanted := make(map[store.Edge]bool, len(want))
+	for _, e := range want {
+		wanted[e] = true
 		if !had[e] {
-			return false
+			add = append(add, e)
 		}
 	}
-	return len(had) == len(set)
+	for e := range had {
+		if !wanted[e] {
+			remove = append(remove, e)
+		}
+	}
+	slices.SortFunc(remove, func(a, b store.Edge) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Child, b.Child)) })
+	return add, remove
 }
 
 // edgesOf reads a group's direct members.
