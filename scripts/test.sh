@@ -25,6 +25,9 @@ trap 'rm -f "$log"' EXIT
 status=0
 CGO_ENABLED=1 go test -race -timeout 12m "$@" ./... 2>&1 | tee "$log" || status=$?
 
+step "go test: the long searches whole, without the race detector"
+go test -timeout 5m -run 'TestMachine$|TestUnitIsAllOrNothing|TestLastOwnerSurvives' ./sync 2>&1 | tee -a "$log" || status=$?
+
 passed=$(grep -c '^ok ' "$log" || true)
 failed=$(grep -c '^FAIL[[:space:]]' "$log" || true)
 printf '\n'

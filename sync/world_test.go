@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -19,7 +20,15 @@ import (
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
+func TestMain(m *testing.M) {
+	if raceDetector {
+		// A flag on the command line, read later, still wins.
+		if err := flag.Set("rapid.checks", "20"); err != nil {
+			panic(err)
+		}
+	}
+	pgtest.Main(m)
+}
 
 // world is a workspace with an engine, for tests that read like stories.
 type world struct {

@@ -13,7 +13,7 @@ func largeGroup(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("ROLLCALL_LARGE_GROUP")
 	if text == "" {
-		return 2000
+		return 1200
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 2 {
