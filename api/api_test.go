@@ -245,8 +245,10 @@ func TestPagesHoldEverybodyOnce(t *testing.T) {
 
 func TestWhoMayCall(t *testing.T) {
 	w := newWorld(t, nil)
-	for name, header := range map[string]string{"none": "", "no token": "Bearer x", "basic": "Basic " + w.token, "cut": "Bearer " + w.token[:70],
-		"of SCIM": "Bearer rcs" + strings.TrimPrefix(w.token, "rca")} {
+	for name, header := range map[string]string{
+		"none": "", "no token": "Bearer x", "basic": "Basic " + w.token, "cut": "Bearer " + w.token[:70],
+		"of SCIM": "Bearer rcs" + strings.TrimPrefix(w.token, "rca"),
+	} {
 		c := &client{w: w, head: http.Header{"Authorization": {header}}}
 		if a := c.get("/v1/members").is(401); a.head.Get("WWW-Authenticate") == "" {
 			t.Errorf("%s: no challenge", name)

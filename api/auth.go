@@ -188,8 +188,10 @@ func (x *exchange) prove() (provedToken, error) {
 		return provedToken{}, errUnauthorized()
 	}
 	if len(p.row.Networks) > 0 && !inNetworks(p.networks, x.ip) {
-		return provedToken{}, &Problem{Status: http.StatusForbidden, Code: "network", Detail: "The address " + x.ip + " is not in the networks of this token.",
-			Remedy: "Call from one of them, or create a token for more networks."}
+		return provedToken{}, &Problem{
+			Status: http.StatusForbidden, Code: "network", Detail: "The address " + x.ip + " is not in the networks of this token.",
+			Remedy: "Call from one of them, or create a token for more networks.",
+		}
 	}
 	return p, nil
 }

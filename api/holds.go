@@ -26,8 +26,10 @@ type planView struct {
 }
 
 func viewHold(h *store.HoldRow) (planView, error) {
-	v := planView{ID: h.ID, PlanHash: h.PlanHash, ConnectionID: h.Connection, RunID: h.Run, State: h.State, Reason: h.Reason, CreatedAt: h.CreatedAt,
-		ExpiresAt: h.ExpiresAt, DecidedAt: h.DecidedAt, DecidedBy: h.DecidedBy, DecidedWhy: h.DecidedWhy, Changes: []sync.ChangeReport{}}
+	v := planView{
+		ID: h.ID, PlanHash: h.PlanHash, ConnectionID: h.Connection, RunID: h.Run, State: h.State, Reason: h.Reason, CreatedAt: h.CreatedAt,
+		ExpiresAt: h.ExpiresAt, DecidedAt: h.DecidedAt, DecidedBy: h.DecidedBy, DecidedWhy: h.DecidedWhy, Changes: []sync.ChangeReport{},
+	}
 	if len(h.Changes) == 0 {
 		return v, nil
 	}
@@ -78,8 +80,10 @@ func (x *exchange) approval(hash, reason string) (sync.Approval, error) {
 	if err != nil {
 		return sync.Approval{}, err
 	}
-	a := sync.Approval{Workspace: x.caller.workspace, Plan: hold.PlanHash, As: as, Kind: workspace.ActorMember, Channel: channel, Reason: reason, Txn: x.txn,
-		DryRun: x.dryRun(), TokenID: x.caller.token.ID, IP: x.ip, UserAgent: x.userAgent()}
+	a := sync.Approval{
+		Workspace: x.caller.workspace, Plan: hold.PlanHash, As: as, Kind: workspace.ActorMember, Channel: channel, Reason: reason, Txn: x.txn,
+		DryRun: x.dryRun(), TokenID: x.caller.token.ID, IP: x.ip, UserAgent: x.userAgent(),
+	}
 	a.Once, err = x.once(func(r *store.Reader, res sync.Result) (*reply, error) {
 		if x.dryRun() {
 			return preview(&res, worst(&res))

@@ -27,8 +27,10 @@ type invitationView struct {
 }
 
 func viewInvitation(r *store.Reader, i *workspace.Invitation) (invitationView, error) {
-	v := invitationView{ID: i.ID, Email: i.Email, Role: i.Role.String(), State: string(i.State), Held: i.Held, Inviter: i.Inviter, Numbers: []string{},
-		CreatedAt: i.CreatedAt, ExpiresAt: i.ExpiresAt}
+	v := invitationView{
+		ID: i.ID, Email: i.Email, Role: i.Role.String(), State: string(i.State), Held: i.Held, Inviter: i.Inviter, Numbers: []string{},
+		CreatedAt: i.CreatedAt, ExpiresAt: i.ExpiresAt,
+	}
 	for _, id := range i.Numbers {
 		n, err := r.Number(id)
 		if err != nil {

@@ -105,8 +105,10 @@ func createNumber(x *exchange, b *numberBody) (*reply, error) {
 		return nil, invalid(header("/number", "it is not in E.164 form", "write it as +4722000001"))
 	}
 	return x.edit(change{
-		edits: []sync.Edit{{Kind: sync.EditImport, Reason: b.Note,
-			Import: &sync.NumberImport{E164: b.Number, Name: b.Name, Type: b.Type, Pool: b.Pool, Site: b.Site, Owner: b.Owner}}},
+		edits: []sync.Edit{{
+			Kind: sync.EditImport, Reason: b.Note,
+			Import: &sync.NumberImport{E164: b.Number, Name: b.Name, Type: b.Type, Pool: b.Pool, Site: b.Site, Owner: b.Owner},
+		}},
 		target: func(r *store.Reader) (any, error) {
 			_, err := r.NumberByE164(b.Number)
 			if err == nil {

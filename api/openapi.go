@@ -45,11 +45,15 @@ func openAPI(table []route, version string) ([]byte, error) {
 	return json.MarshalIndent(object{
 		"openapi":           "3.1.0",
 		"jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
-		"info": object{"title": "Rollcall", "version": version,
-			"description": "Members, groups, numbers and invitations of a team-phone workspace. Every write is judged by the role matrix with the role of the acting member."},
+		"info": object{
+			"title": "Rollcall", "version": version,
+			"description": "Members, groups, numbers and invitations of a team-phone workspace. Every write is judged by the role matrix with the role of the acting member.",
+		},
 		"paths": paths,
-		"components": object{"schemas": g.schemas,
-			"securitySchemes": object{"bearer": object{"type": "http", "scheme": "bearer", "description": "rollcall token create --api"}}},
+		"components": object{
+			"schemas":         g.schemas,
+			"securitySchemes": object{"bearer": object{"type": "http", "scheme": "bearer", "description": "rollcall token create --api"}},
+		},
 	}, "", "  ")
 }
 
@@ -137,8 +141,10 @@ func (r *route) problems() []int {
 func (g *generator) responses(r *route) object {
 	out := object{}
 	for _, code := range r.problems() {
-		out[strconv.Itoa(code)] = object{"description": http.StatusText(code),
-			"content": object{"application/problem+json": object{"schema": g.ref(reflect.TypeFor[Problem]())}}}
+		out[strconv.Itoa(code)] = object{
+			"description": http.StatusText(code),
+			"content":     object{"application/problem+json": object{"schema": g.ref(reflect.TypeFor[Problem]())}},
+		}
 	}
 	success := object{"description": http.StatusText(r.status)}
 	var schema object

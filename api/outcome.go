@@ -75,8 +75,10 @@ func (x *exchange) outcome(r *store.Reader, res sync.Result, answer func(*store.
 		return answer(r, res)
 	case waits(o):
 		d := &o.Decision
-		return plain(http.StatusAccepted, holdView{HoldID: o.HoldID, PlanHash: o.PlanHash, Approves: d.Approvers.String(), Row: string(d.Row),
-			Rule: d.Rule, Reason: d.Reason, Remedy: d.Remedy, RunID: res.Run})
+		return plain(http.StatusAccepted, holdView{
+			HoldID: o.HoldID, PlanHash: o.PlanHash, Approves: d.Approvers.String(), Row: string(d.Row),
+			Rule: d.Rule, Reason: d.Reason, Remedy: d.Remedy, RunID: res.Run,
+		})
 	}
 	// A denial is an answer of its own, kept for a repeated request like any
 	// other: the engine has written a report of it.

@@ -70,8 +70,10 @@ func toProblem(err error) *Problem {
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &size):
-		return (&Problem{Status: http.StatusRequestEntityTooLarge, Code: "too_large", Detail: "The body exceeds " + strconv.FormatInt(size.Limit, 10) + " bytes.",
-			Remedy: "Send less at once."}).causedBy(err)
+		return (&Problem{
+			Status: http.StatusRequestEntityTooLarge, Code: "too_large", Detail: "The body exceeds " + strconv.FormatInt(size.Limit, 10) + " bytes.",
+			Remedy: "Send less at once.",
+		}).causedBy(err)
 	case errors.As(err, &edit):
 		return editProblem(edit).causedBy(err)
 	case errors.As(err, &approval):
@@ -148,8 +150,10 @@ func errNotFound() *Problem {
 
 // errUnauthorized: any bad token. One text for all reasons.
 func errUnauthorized() *Problem {
-	return &Problem{Status: http.StatusUnauthorized, Code: "unauthenticated", Detail: "The bearer token is missing, unknown, expired or revoked.",
-		Remedy: "Create one with rollcall token create --api."}
+	return &Problem{
+		Status: http.StatusUnauthorized, Code: "unauthenticated", Detail: "The bearer token is missing, unknown, expired or revoked.",
+		Remedy: "Create one with rollcall token create --api.",
+	}
 }
 
 func errScope(scope string) *Problem {

@@ -33,8 +33,10 @@ type totalsView struct {
 func getWorkspace(x *exchange) (*reply, error) {
 	return one(x, func(r *store.Reader) (workspaceView, error) {
 		w, err := r.Workspace()
-		return workspaceView{w.ID, w.Name, w.Plan, w.Zone, w.Active, w.PeriodFrom, w.PeriodTo,
-			totalsView(w.Totals), w.PolicyHash, workspace.MatrixHash()}, err
+		return workspaceView{
+			w.ID, w.Name, w.Plan, w.Zone, w.Active, w.PeriodFrom, w.PeriodTo,
+			totalsView(w.Totals), w.PolicyHash, workspace.MatrixHash(),
+		}, err
 	})
 }
 

@@ -45,8 +45,10 @@ func get(path, id, scope, summary string, answer any, run func(*exchange) (*repl
 }
 
 func write(method, path, id, scope, summary string, body, answer any, status int, run func(*exchange) (*reply, error)) route {
-	return route{method: method, path: path, id: id, scope: scope, summary: summary, body: body, answer: answer, status: status, acting: true, writes: true,
-		match: strings.Contains(path, "{"), run: run}
+	return route{
+		method: method, path: path, id: id, scope: scope, summary: summary, body: body, answer: answer, status: status, acting: true, writes: true,
+		match: strings.Contains(path, "{"), run: run,
+	}
 }
 
 // routes is the table of the API.
@@ -64,8 +66,10 @@ func routes() []route {
 		list("/v1/members", "listMembers", ScopeMembersRead, "Members, in the order in which they joined; removed ones only by state", page[memberView]{}, listMembers,
 			state("active", "deactivated", "removed"), parameter{name: "role", text: "only this role", enum: []string{"owner", "admin", "member"}},
 			parameter{name: "group", text: "only members of the group with this id"}),
-		{method: post, path: "/v1/members/lookup", id: "lookupMember", scope: ScopeMembersRead, summary: "A member by address", body: lookupBody{}, answer: memberView{},
-			status: ok, run: with(lookupMember), problem: []int{http.StatusNotFound}},
+		{
+			method: post, path: "/v1/members/lookup", id: "lookupMember", scope: ScopeMembersRead, summary: "A member by address", body: lookupBody{}, answer: memberView{},
+			status: ok, run: with(lookupMember), problem: []int{http.StatusNotFound},
+		},
 		get("/v1/members/{id}", "getMember", ScopeMembersRead, "A member, in any state", memberView{}, getMember),
 		write(patch, "/v1/members/{id}", "updateMember", ScopeMembersWrite, "Change profile (SELF) or role (M06; M13 where an Owner is touched)", memberPatch{}, memberView{}, ok, with(patchMember)),
 		write(post, "/v1/members/{id}/deactivate", "deactivateMember", ScopeMembersWrite, "End access at once; numbers are handed over (M05)", leaveBody{}, memberView{}, ok, with(deactivateMember)),
@@ -142,11 +146,15 @@ func feedRoutes() []route {
 	return []route{
 		{method: http.MethodGet, path: "/v1/jwks", id: "getKeys", summary: "Public keys of security event tokens", answer: map[string]any{}, status: http.StatusOK, feed: true},
 		{method: http.MethodPost, path: "/v1/sets/{stream}", id: "pollSets", summary: "Security event tokens by poll (RFC 8936); the stream has a token of its own", answer: map[string]any{}, status: http.StatusOK, feed: true},
-		{method: http.MethodGet, path: "/v1/epochs", id: "listEpochs", scope: ScopeRevocationsRead, summary: "All session epochs, by member id (RF1)", answer: map[string]any{}, status: http.StatusOK, feed: true,
-			query: []parameter{{name: "after_member", text: "member id of the row before"}, {name: "limit", text: "rows of a page", number: true}}},
-		{method: http.MethodGet, path: "/v1/revocations", id: "listRevocations", scope: ScopeRevocationsRead, summary: "The revocation feed (RF2)", answer: map[string]any{}, status: http.StatusOK, feed: true,
+		{
+			method: http.MethodGet, path: "/v1/epochs", id: "listEpochs", scope: ScopeRevocationsRead, summary: "All session epochs, by member id (RF1)", answer: map[string]any{}, status: http.StatusOK, feed: true,
+			query: []parameter{{name: "after_member", text: "member id of the row before"}, {name: "limit", text: "rows of a page", number: true}},
+		},
+		{
+			method: http.MethodGet, path: "/v1/revocations", id: "listRevocations", scope: ScopeRevocationsRead, summary: "The revocation feed (RF2)", answer: map[string]any{}, status: http.StatusOK, feed: true,
 			query:   []parameter{{name: "after", text: "cursor"}, {name: "wait", text: "how long to wait for news, such as 25s"}, {name: "limit", text: "rows of a page", number: true}},
-			problem: []int{http.StatusGone}},
+			problem: []int{http.StatusGone},
+		},
 		{method: http.MethodGet, path: "/v1/members/{id}/epoch", id: "getEpoch", scope: ScopeRevocationsRead, summary: "One session epoch, never cached (RF3)", answer: epochView{}, status: http.StatusOK, feed: true},
 	}
 }

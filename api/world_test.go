@@ -108,8 +108,10 @@ func (w *world) configure(policy *workspace.Policy) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if w.h, err = NewHandler(Options{Engine: w.engine, Store: w.store, Now: w.now, Version: "test", Rate: 1e6,
-		Connections: map[string][]string{"acme": {"phone"}, "other": {"phone"}}}); err != nil {
+	if w.h, err = NewHandler(Options{
+		Engine: w.engine, Store: w.store, Now: w.now, Version: "test", Rate: 1e6,
+		Connections: map[string][]string{"acme": {"phone"}, "other": {"phone"}},
+	}); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -121,8 +123,10 @@ func (w *world) newToken(ws, connection string, scopes ...string) string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	err = w.engine.IssueToken(w.t.Context(), store.TokenRow{Workspace: ws, ID: token.ID, Connection: connection, Hash: token.Hash(), Scopes: scopes,
-		CreatedAt: workspace.At(w.now()), ExpiresAt: workspace.At(w.now().Add(time.Hour * 1000))})
+	err = w.engine.IssueToken(w.t.Context(), store.TokenRow{
+		Workspace: ws, ID: token.ID, Connection: connection, Hash: token.Hash(), Scopes: scopes,
+		CreatedAt: workspace.At(w.now()), ExpiresAt: workspace.At(w.now().Add(time.Hour * 1000)),
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -160,8 +160,10 @@ func (x *exchange) once(answer func(r *store.Reader, res sync.Result) (*reply, e
 		return o, invalid(header(keyHeader, "it is empty, too long or stands twice", "give one of at most 255 characters, such as a UUID"))
 	}
 	sum := sha256.New()
-	for _, part := range []string{x.r.Method, x.r.URL.EscapedPath(), x.r.URL.RawQuery, x.r.Header.Get(memberHeader), x.r.Header.Get(channelHeader),
-		strings.Join(x.r.Header.Values("If-Match"), ","), string(x.raw)} {
+	for _, part := range []string{
+		x.r.Method, x.r.URL.EscapedPath(), x.r.URL.RawQuery, x.r.Header.Get(memberHeader), x.r.Header.Get(channelHeader),
+		strings.Join(x.r.Header.Values("If-Match"), ","), string(x.raw),
+	} {
 		fmt.Fprintf(sum, "%d:%s", len(part), part)
 	}
 	o.Key, o.Request, o.Seal = x.answerKey(), hex.EncodeToString(sum.Sum(nil)), x.seal

@@ -108,8 +108,10 @@ func (d *decoder) foreign(n string, c *Connection) {
 		c.ActsAs = workspace.RoleNone
 		for _, name := range []string{"acts_as", "sponsor"} {
 			if at, written := d.places[n+"."+name]; written {
-				d.problems = append(d.problems, &Problem{File: d.file, Line: at.line, Column: at.column, Path: n + "." + name,
-					Text: "has no meaning for kind api, whose requests name the acting member: remove it"})
+				d.problems = append(d.problems, &Problem{
+					File: d.file, Line: at.line, Column: at.column, Path: n + "." + name,
+					Text: "has no meaning for kind api, whose requests name the acting member: remove it",
+				})
 			}
 		}
 	}
@@ -119,8 +121,10 @@ func (d *decoder) foreign(n string, c *Connection) {
 		}
 		for _, name := range names {
 			if at, written := d.places[n+"."+name]; written {
-				d.problems = append(d.problems, &Problem{File: d.file, Line: at.line, Column: at.column, Path: n + "." + name,
-					Text: "belongs to connections of kind " + kind + ", and this one is of kind " + c.Kind + ": remove it"})
+				d.problems = append(d.problems, &Problem{
+					File: d.file, Line: at.line, Column: at.column, Path: n + "." + name,
+					Text: "belongs to connections of kind " + kind + ", and this one is of kind " + c.Kind + ": remove it",
+				})
 			}
 		}
 	}

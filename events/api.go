@@ -34,8 +34,10 @@ type api struct {
 func (d *Dispatcher) Handler(authorize Authorize) http.Handler {
 	a := &api{d: d, store: d.opt.Store, authorize: authorize, log: d.opt.Logger, now: d.opt.Now, maxWait: 30 * time.Second}
 	mux := http.NewServeMux()
-	for pattern, serve := range map[string]http.HandlerFunc{patternKeys: a.jwks, patternSets: a.sets, patternEpochs: a.epochs,
-		patternFeed: a.revocations, patternEpoch: a.epoch} {
+	for pattern, serve := range map[string]http.HandlerFunc{
+		patternKeys: a.jwks, patternSets: a.sets, patternEpochs: a.epochs,
+		patternFeed: a.revocations, patternEpoch: a.epoch,
+	} {
 		mux.HandleFunc(pattern, serve)
 	}
 	return mux

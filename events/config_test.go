@@ -22,10 +22,14 @@ func TestValidate(t *testing.T) {
 	t.Parallel()
 	sound := func() Config {
 		return Config{
-			Webhooks: []Webhook{{ID: "phone", URL: "https://hooks.phone.acme.com/rollcall", Secret: Secrets{ref(t, "env:A"), ref(t, "env:B")},
-				Types: []string{"member.*", "session.revoked", "*"}, Verify: "https://hooks.phone.acme.com/members/{member}"}},
-			Streams: []Stream{{ID: "siem", Deliver: deliverPush, URL: "https://siem.acme.com/sets", Audience: "https://siem.acme.com", Send: []string{sendCAEP}},
-				{ID: "poller", Deliver: deliverPoll, Audience: "urn:acme:siem", Authorization: ref(t, "env:C")}},
+			Webhooks: []Webhook{{
+				ID: "phone", URL: "https://hooks.phone.acme.com/rollcall", Secret: Secrets{ref(t, "env:A"), ref(t, "env:B")},
+				Types: []string{"member.*", "session.revoked", "*"}, Verify: "https://hooks.phone.acme.com/members/{member}",
+			}},
+			Streams: []Stream{
+				{ID: "siem", Deliver: deliverPush, URL: "https://siem.acme.com/sets", Audience: "https://siem.acme.com", Send: []string{sendCAEP}},
+				{ID: "poller", Deliver: deliverPoll, Audience: "urn:acme:siem", Authorization: ref(t, "env:C")},
+			},
 			SigningKey: ref(t, "env:K"), AllowPrivateNetworks: []string{"10.1.0.0/16", "::1", "127.0.0.1"},
 		}
 	}

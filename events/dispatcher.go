@@ -102,8 +102,10 @@ func New(opt Options) (*Dispatcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("events: %w", err)
 	}
-	d := &Dispatcher{opt: opt, holder: host + "/" + uuid.NewString(), lease: leaseTime, poll: pollEvery, polled: map[string]*stream{}, arrive: newArrivals(), stopping: make(chan struct{}),
-		signer: &signer{ref: opt.Config.SigningKey, store: opt.Store, now: opt.Now, published: map[string]time.Time{}}}
+	d := &Dispatcher{
+		opt: opt, holder: host + "/" + uuid.NewString(), lease: leaseTime, poll: pollEvery, polled: map[string]*stream{}, arrive: newArrivals(), stopping: make(chan struct{}),
+		signer: &signer{ref: opt.Config.SigningKey, store: opt.Store, now: opt.Now, published: map[string]time.Time{}},
+	}
 	if err := d.readSecrets(); err != nil {
 		return nil, err
 	}

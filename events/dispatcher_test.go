@@ -69,8 +69,10 @@ func TestOrderAndSignature(t *testing.T) {
 // TestWebhookBody: the bytes are the engine's, with covers and leaf (WH2).
 func TestWebhookBody(t *testing.T) {
 	t.Parallel()
-	d := &store.Delivery{From: 40, Event: store.EventRow{ID: "evt_1", Seq: 42, Leaf: 4211,
-		Body: []byte(`{"type":"member.deactivated","timestamp":"2026-11-21T08:00:00.412907Z","data":{"workspace":"acme","seq":42}}`)}}
+	d := &store.Delivery{From: 40, Event: store.EventRow{
+		ID: "evt_1", Seq: 42, Leaf: 4211,
+		Body: []byte(`{"type":"member.deactivated","timestamp":"2026-11-21T08:00:00.412907Z","data":{"workspace":"acme","seq":42}}`),
+	}}
 	got, err := webhookBody(d)
 	want := `{"type":"member.deactivated","timestamp":"2026-11-21T08:00:00.412907Z","data":{"workspace":"acme","seq":42,"covers":[40,42],"leaf":4211}}`
 	if err != nil || string(got) != want {

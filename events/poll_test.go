@@ -226,8 +226,10 @@ func TestFeed(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				return tx.InsertEvents([]store.EventRow{{SubjectType: "member", Subject: member, Seq: seq, ID: member + kind, Type: kind,
-					Leaver: slices.Contains(ends, kind), Leaf: n, At: workspace.At(w.now()), Body: []byte(`{}`)}})
+				return tx.InsertEvents([]store.EventRow{{
+					SubjectType: "member", Subject: member, Seq: seq, ID: member + kind, Type: kind,
+					Leaver: slices.Contains(ends, kind), Leaf: n, At: workspace.At(w.now()), Body: []byte(`{}`),
+				}})
 			})
 		}
 		w.member("m1")

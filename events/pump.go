@@ -41,8 +41,10 @@ const (
 )
 
 func (d *Dispatcher) newPump(ws string, row store.SinkRow, send sender) *pump {
-	return &pump{d: d, workspace: ws, row: row, send: send, h: d.opt.Store.In(ws), wakeup: make(chan struct{}, 1),
-		done: make(chan lane, ordinaryWorkers+leaverWorkers+1)}
+	return &pump{
+		d: d, workspace: ws, row: row, send: send, h: d.opt.Store.In(ws), wakeup: make(chan struct{}, 1),
+		done: make(chan lane, ordinaryWorkers+leaverWorkers+1),
+	}
 }
 
 // poke wakes the loop.

@@ -116,8 +116,10 @@ func authorization(text string) string {
 
 // setFaults are the error codes of RFC 8935 section 2.4 and RFC 8936 section
 // 2.6; a receiver's own words are not repeated.
-var setFaults = []string{"invalid_request", "invalid_key", "invalid_issuer", "invalid_audience", "authentication_failed", "access_denied", "jwtParse",
-	"jwtHdr", "jwtCrypto", "jws", "jwe", "jwtAud", "jwtIss", "setType", "setParse", "setData", "dup"}
+var setFaults = []string{
+	"invalid_request", "invalid_key", "invalid_issuer", "invalid_audience", "authentication_failed", "access_denied", "jwtParse",
+	"jwtHdr", "jwtCrypto", "jws", "jwe", "jwtAud", "jwtIss", "setType", "setParse", "setData", "dup",
+}
 
 // setFault reads a receiver's error code.
 func setFault(body []byte) string {

@@ -20,8 +20,10 @@ const (
 // SCIMEventURIs are the SCIM events that a stream with send: scim sends, for
 // ServiceProviderConfig's securityEvents (ST3).
 func SCIMEventURIs() []string {
-	return []string{uriSCIM + "feed:add", uriSCIM + "feed:remove", uriSCIM + "prov:activate", uriSCIM + "prov:create:notice",
-		uriSCIM + "prov:deactivate", uriSCIM + "prov:delete", uriSCIM + "prov:patch:notice"}
+	return []string{
+		uriSCIM + "feed:add", uriSCIM + "feed:remove", uriSCIM + "prov:activate", uriSCIM + "prov:create:notice",
+		uriSCIM + "prov:deactivate", uriSCIM + "prov:delete", uriSCIM + "prov:patch:notice",
+	}
 }
 
 // token is one security event token before it is signed.
@@ -216,9 +218,11 @@ const heartbeatEvery = 15 * time.Minute
 // heartbeat makes the claims of a verification event; its jti names the
 // quarter of an hour.
 func heartbeat(s *Stream, issuer string, now time.Time) claims {
-	return claims{Iss: issuer, Iat: now.Unix(), JTI: fmt.Sprintf("ssf_%s_%d", s.ID, now.Unix()/int64(heartbeatEvery.Seconds())), Aud: s.Audience,
+	return claims{
+		Iss: issuer, Iat: now.Unix(), JTI: fmt.Sprintf("ssf_%s_%d", s.ID, now.Unix()/int64(heartbeatEvery.Seconds())), Aud: s.Audience,
 		SubID:  map[string]string{"format": "opaque", "id": s.ID},
-		Events: map[string]any{uriVerification: struct{}{}}}
+		Events: map[string]any{uriVerification: struct{}{}},
+	}
 }
 
 // heartbeatDue reports whether a verification event should go out.

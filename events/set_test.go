@@ -131,8 +131,10 @@ func TestTokens(t *testing.T) {
 		for _, e := range ends {
 			leaver = leaver || e == kind
 		}
-		return &store.EventRow{ID: "evt_1", SubjectType: "member", Subject: "m1", Type: kind, Leaver: leaver, At: workspace.At(time.Unix(1795248000, 0)),
-			Body: []byte(`{"data":{"attributes":["name","access_end"],"cause":{"connection":"okta","class":"E1","run":"run-1"}}}`)}
+		return &store.EventRow{
+			ID: "evt_1", SubjectType: "member", Subject: "m1", Type: kind, Leaver: leaver, At: workspace.At(time.Unix(1795248000, 0)),
+			Body: []byte(`{"data":{"attributes":["name","access_end"],"cause":{"connection":"okta","class":"E1","run":"run-1"}}}`),
+		}
 	}
 	for kind, want := range map[string]string{
 		"member.deactivated":  "session-revoked@m1 prov:deactivate@/Users/u1 prov:delete@/Users/u2 feed:remove@/Users/u2",
@@ -188,8 +190,10 @@ func TestSignedClaims(t *testing.T) {
 	key, ref := signingKey(t)
 	s := &signer{ref: ref, store: w.store, now: time.Now, published: map[string]time.Time{}}
 	st := &Stream{ID: "siem", Audience: "https://siem.acme.com"}
-	e := &store.EventRow{ID: "evt_1", SubjectType: "member", Subject: "m1", Type: "member.deactivated", Leaver: true, At: workspace.At(time.Unix(1795248000, 5000)),
-		Body: []byte(`{"data":{"cause":{"connection":"okta","run":"run-1"}}}`)}
+	e := &store.EventRow{
+		ID: "evt_1", SubjectType: "member", Subject: "m1", Type: "member.deactivated", Leaver: true, At: workspace.At(time.Unix(1795248000, 5000)),
+		Body: []byte(`{"data":{"cause":{"connection":"okta","run":"run-1"}}}`),
+	}
 	p, err := readPayload(e)
 	if err != nil {
 		t.Fatal(err)
@@ -216,8 +220,10 @@ func TestSignedClaims(t *testing.T) {
 	want := map[string]any{
 		"iss": "https://rollcall.acme.com", "iat": 1795248000.0, "jti": "evt_1.session", "aud": "https://siem.acme.com", "txn": "run-1",
 		"sub_id": map[string]any{"format": "iss_sub", "iss": "https://rollcall.acme.com", "sub": "m1"},
-		"events": map[string]any{uriSessionRevoked: map[string]any{"event_timestamp": 1795248000.0, "initiating_entity": "policy",
-			"reason_admin": map[string]any{"en": "access ended"}}},
+		"events": map[string]any{uriSessionRevoked: map[string]any{
+			"event_timestamp": 1795248000.0, "initiating_entity": "policy",
+			"reason_admin": map[string]any{"en": "access ended"},
+		}},
 	}
 	if diff := cmp.Diff(want, decode(t, first, 1)); diff != "" {
 		t.Error(diff)

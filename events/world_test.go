@@ -121,8 +121,10 @@ func (w *world) pass(d time.Duration) {
 // run starts a dispatcher that ends with the test.
 func (w *world) run(c Config, change ...func(*Options)) {
 	w.Helper()
-	opt := Options{Store: w.store, Workspaces: []string{"acme"}, Config: c, Issuer: "https://rollcall.acme.com", Now: w.now,
-		Logger: slog.New(slog.NewTextHandler(logWriter{w}, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	opt := Options{
+		Store: w.store, Workspaces: []string{"acme"}, Config: c, Issuer: "https://rollcall.acme.com", Now: w.now,
+		Logger: slog.New(slog.NewTextHandler(logWriter{w}, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	}
 	for _, f := range change {
 		f(&opt)
 	}
@@ -161,8 +163,10 @@ func (w *world) member(id string, users ...string) {
 			return err
 		}
 		for _, u := range users {
-			err := tx.InsertIdentity(store.IdentityRow{Identity: workspace.Identity{ID: u, Connection: "okta", UserName: u, Active: true, Member: id,
-				Attributes: workspace.Attributes{}}, UserKey: u})
+			err := tx.InsertIdentity(store.IdentityRow{Identity: workspace.Identity{
+				ID: u, Connection: "okta", UserName: u, Active: true, Member: id,
+				Attributes: workspace.Attributes{},
+			}, UserKey: u})
 			if err != nil {
 				return err
 			}
@@ -173,8 +177,10 @@ func (w *world) member(id string, users ...string) {
 
 func insertMember(tx *store.Tx, id string) error {
 	email := id + "@acme.com"
-	return tx.InsertMember(workspace.Member{ID: id, Name: id, Email: email, EmailKey: email, Role: workspace.RoleMember, RoleSource: "manual",
-		State: workspace.StateActive, Epoch: 7, Version: 1})
+	return tx.InsertMember(workspace.Member{
+		ID: id, Name: id, Email: email, EmailKey: email, Role: workspace.RoleMember, RoleSource: "manual",
+		State: workspace.StateActive, Epoch: 7, Version: 1,
+	})
 }
 
 // say commits events of a member, each in a unit of its own, and gives their
@@ -202,8 +208,10 @@ func insertEvent(tx *store.Tx, member, eventType string, at time.Time) (string, 
 	id := fmt.Sprintf("evt_%s-%d", member, seq)
 	body := fmt.Appendf(nil, `{"type":%q,"timestamp":"2026-11-21T08:00:00.412907Z","data":{"workspace":"acme","member":%q,"seq":%d,"epoch":7,`+
 		`"attributes":["name","access_end"],"cause":{"connection":"okta","class":"E1","run":"run-1","change":"c"}}}`, eventType, member, seq)
-	return id, tx.InsertEvents([]store.EventRow{{SubjectType: "member", Subject: member, Seq: seq, ID: id, Type: eventType,
-		Leaver: slices.Contains(ends, eventType), Leaf: seq, At: workspace.At(at), Run: "run-1", Body: body}})
+	return id, tx.InsertEvents([]store.EventRow{{
+		SubjectType: "member", Subject: member, Seq: seq, ID: id, Type: eventType,
+		Leaver: slices.Contains(ends, eventType), Leaf: seq, At: workspace.At(at), Run: "run-1", Body: body,
+	}})
 }
 
 // until waits for a condition; what says which one.

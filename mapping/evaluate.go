@@ -146,8 +146,10 @@ func (s *subject) wantRoles(w *Want) {
 				// Nothing lies below Member, so later rows cannot matter.
 				continue
 			}
-			w.Roles = append(w.Roles, WantRole{Role: role, Row: x.id, Owner: x.owner, Cap: x.cap,
-				Approve: x.approve, Source: source, Direct: x.direct})
+			w.Roles = append(w.Roles, WantRole{
+				Role: role, Row: x.id, Owner: x.owner, Cap: x.cap,
+				Approve: x.approve, Source: source, Direct: x.direct,
+			})
 			last = role
 		}
 	}
@@ -319,8 +321,10 @@ func (s *subject) wantGroups(w *Want) {
 		case t == Unknown:
 			w.unknown(&x.row)
 		case t == True && x.attr < 0:
-			w.Groups = append(w.Groups, WantGroup{Name: x.name, Row: x.id, Owner: x.owner, Source: x.text,
-				Create: x.create, CreateMax: x.createMax})
+			w.Groups = append(w.Groups, WantGroup{
+				Name: x.name, Row: x.id, Owner: x.owner, Source: x.text,
+				Create: x.create, CreateMax: x.createMax,
+			})
 		case t == True:
 			s.groupsOf(x, w)
 		}
@@ -348,8 +352,10 @@ func (s *subject) groupsOf(x *groupRow, w *Want) {
 	}
 	first := len(w.Groups)
 	for _, name := range names {
-		w.Groups = append(w.Groups, WantGroup{Name: name, Row: x.id, Owner: x.owner, Source: s.shown(x.attr, name),
-			Create: x.create, CreateMax: x.createMax, Direct: x.direct})
+		w.Groups = append(w.Groups, WantGroup{
+			Name: name, Row: x.id, Owner: x.owner, Source: s.shown(x.attr, name),
+			Create: x.create, CreateMax: x.createMax, Direct: x.direct,
+		})
 	}
 	added := w.Groups[first:]
 	if len(added) > 1 {

@@ -25,9 +25,11 @@ type fixture struct {
 
 func newFixture(c *compiler) *fixture {
 	inv := &fixtureInventory{}
-	return &fixture{c: c, inv: inv,
+	return &fixture{
+		c: c, inv: inv,
 		person: Person{GroupsUnknown: map[string]bool{}},
-		facts:  Facts{ClaimedDomains: map[string]bool{}, Inventory: inv}}
+		facts:  Facts{ClaimedDomains: map[string]bool{}, Inventory: inv},
+	}
 }
 
 // claimAll makes every domain of the person claimed, the default of tests.

@@ -371,9 +371,17 @@ func (c *compiler) always() {
 	for _, a := range []struct {
 		name string
 		n    *int
-	}{{"displayName", &r.nName}, {"givenName", &r.nGiven}, {"familyName", &r.nFamily},
-		{"userName", &r.nUserName}, {"email", &r.nEmail}, {"country", &r.nCountry}, {"office", &r.nOffice},
-		{attrPool, &r.nPool}, {attrSite, &r.nSite}} {
+	}{
+		{"displayName", &r.nName},
+		{"givenName", &r.nGiven},
+		{"familyName", &r.nFamily},
+		{"userName", &r.nUserName},
+		{"email", &r.nEmail},
+		{"country", &r.nCountry},
+		{"office", &r.nOffice},
+		{attrPool, &r.nPool},
+		{attrSite, &r.nSite},
+	} {
 		*a.n, _ = c.attrNumber(a.name)
 	}
 }

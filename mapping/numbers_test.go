@@ -170,18 +170,25 @@ numbers:
   - {id: n3, access: exclusive, from: [{attr: rollcall.primaryNumber}, ask]}
 `)
 	p := Person{Identities: []workspace.Identity{identity(workspace.Attributes{
-		"office": {"Oslo"}, "rollcall.sharedNumbers": {"+4733000001"}, "rollcall.primaryNumber": {}, "email": {"x@acme.com"}})}}
+		"office": {"Oslo"}, "rollcall.sharedNumbers": {"+4733000001"}, "rollcall.primaryNumber": {}, "email": {"x@acme.com"},
+	})}}
 	w, err := r.Want(p, Facts{Inventory: stock("+4722000001", "+4722000002", "+4733000001")}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []WantNumber{
-		{Number: "n+4722000001", E164: "+4722000001", Access: workspace.AccessExclusive, Row: "n1", Owner: "ann@acme.com", Source: "office in Oslo",
-			Ring: RingLast, Notify: true, How: "pool", Tried: []Attempt{{"keep", "none"}, {"invitation", "none"}, {"pool p", "+4722000001"}}},
-		{Number: "n+4733000001", E164: "+4733000001", Access: workspace.AccessShared, Row: "n2", Owner: "bo@acme.com",
-			Source: "rollcall.sharedNumbers = +4733000001", Ring: RingName, How: "attribute", Direct: true},
-		{Access: workspace.AccessExclusive, Row: "n3", Owner: "ann@acme.com", Source: "always", Ring: RingLast, Notify: true, Ask: true,
-			Tried: []Attempt{{"rollcall.primaryNumber", "empty"}, {"ask", "a person chooses"}}},
+		{
+			Number: "n+4722000001", E164: "+4722000001", Access: workspace.AccessExclusive, Row: "n1", Owner: "ann@acme.com", Source: "office in Oslo",
+			Ring: RingLast, Notify: true, How: "pool", Tried: []Attempt{{"keep", "none"}, {"invitation", "none"}, {"pool p", "+4722000001"}},
+		},
+		{
+			Number: "n+4733000001", E164: "+4733000001", Access: workspace.AccessShared, Row: "n2", Owner: "bo@acme.com",
+			Source: "rollcall.sharedNumbers = +4733000001", Ring: RingName, How: "attribute", Direct: true,
+		},
+		{
+			Access: workspace.AccessExclusive, Row: "n3", Owner: "ann@acme.com", Source: "always", Ring: RingLast, Notify: true, Ask: true,
+			Tried: []Attempt{{"rollcall.primaryNumber", "empty"}, {"ask", "a person chooses"}},
+		},
 	}
 	if d := cmp.Diff(want, w.Numbers); d != "" {
 		t.Error(d)

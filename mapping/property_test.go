@@ -152,8 +152,10 @@ func (h held) apply(w Want) held {
 	if w.Excluded || w.Active == Unknown || w.Member == Unknown {
 		return h
 	}
-	out := held{member: True, role: w.Roles[0].Role, end: w.End, groups: map[string]bool{}, numbers: map[string]workspace.Access{},
-		numberRow: map[string]map[string]bool{}, owns: map[string]bool{}}
+	out := held{
+		member: True, role: w.Roles[0].Role, end: w.End, groups: map[string]bool{}, numbers: map[string]workspace.Access{},
+		numberRow: map[string]map[string]bool{}, owns: map[string]bool{},
+	}
 	if w.Active == False || w.Member == False {
 		return held{member: False}
 	}

@@ -206,8 +206,10 @@ func (e *expectation) flags(f *fields) {
 		key string
 		got Truth
 	}{
-		{"member", e.got.effective()}, {"active", e.got.Active},
-		{"excluded", truth(e.got.Excluded)}, {"protected", truth(e.got.Protected)},
+		{"member", e.got.effective()},
+		{"active", e.got.Active},
+		{"excluded", truth(e.got.Excluded)},
+		{"protected", truth(e.got.Protected)},
 	} {
 		v, has := f.get(a.key)
 		if !has {

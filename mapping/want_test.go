@@ -20,8 +20,10 @@ roles:
   - {id: r-in, role: {attr: rollcall.role}, allow: [admin, member]}
   - {id: r-adm, role: admin, if: {all: [{group: adm}, {attr: secret, eq: x}, {not: {any: [{attr: title, eq: a}, {active: false}]}}]}, cap: 3, approve: always, owner: bo@acme.com}
 `)
-	p := Person{Identities: []workspace.Identity{identity(workspace.Attributes{"rollcall.role": {"ADMIN"}, "secret": {"X"}, "title": {"b"}})},
-		Groups: []GroupRef{{Connection: "c", ExternalID: "id-1"}}}
+	p := Person{
+		Identities: []workspace.Identity{identity(workspace.Attributes{"rollcall.role": {"ADMIN"}, "secret": {"X"}, "title": {"b"}})},
+		Groups:     []GroupRef{{Connection: "c", ExternalID: "id-1"}},
+	}
 	w, err := r.Want(p, Facts{}, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +64,8 @@ access_reason: {id: a1, from: {attr: rollcall.accessReason}}
 		t.Error("the default mapping reads inputs")
 	}
 	w, err := r.Want(Person{Identities: []workspace.Identity{identity(workspace.Attributes{
-		"rollcall.handoverTo": {"bo"}, "rollcall.accessReason": {"new_hire"}, "displayName": {""}, "givenName": {"Ann"}, "familyName": {"Ek"}})}}, Facts{Inventory: stock()}, 1)
+		"rollcall.handoverTo": {"bo"}, "rollcall.accessReason": {"new_hire"}, "displayName": {""}, "givenName": {"Ann"}, "familyName": {"Ek"},
+	})}}, Facts{Inventory: stock()}, 1)
 	if err != nil || w.HandoverTo != "bo" || w.Reason != "new_hire" || w.Name != "Ann Ek" {
 		t.Errorf("%+v, %v", w, err)
 	}
@@ -128,7 +131,8 @@ func benchRules(b *testing.B, rows int) *Rules {
 func benchPerson() Person {
 	p := Person{Member: "m1", Identities: []workspace.Identity{identity(workspace.Attributes{
 		"userName": {"ann"}, "email": {"ann@acme.com"}, "displayName": {"Ann Ek"}, "department": {"Sales"}, "office": {"Oslo"},
-		"userType": {"employee"}, "country": {"NO"}, "title": {"Clerk"}})}}
+		"userType": {"employee"}, "country": {"NO"}, "title": {"Clerk"},
+	})}}
 	for i := range 10 {
 		p.Groups = append(p.Groups, GroupRef{Connection: "c", ID: fmt.Sprintf("g-%d", i), ExternalID: fmt.Sprintf("x-%d", i), Name: fmt.Sprintf("other-%d", i)})
 	}

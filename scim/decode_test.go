@@ -62,40 +62,72 @@ func TestDecodeUser(t *testing.T) {
 		name, profile, body, want string
 		notes                     map[string]int
 	}{
-		{name: "entra POST", profile: "entra", body: entraUser, notes: map[string]int{"TL07": 1},
-			want: `{"active":true,"addresses":[{"country":"NO","formatted":"Tower 1","locality":"Oslo","type":"work"}],"displayName":"Uma Foss","emails":[{"primary":true,"type":"work","value":"u@acme.com"}],"externalId":"0a21","name":{"familyName":"F","formatted":"G F","givenName":"G"},"phoneNumbers":[{"type":"work","value":"22 00 00 01"},{"type":"mobile","value":"+47 900 00 001"}],"roles":null,"title":"Engineer",` + urn + `:{"department":"Sales","employeeNumber":"7","manager":{"value":"m1"}},"userName":"u@acme.com"}`},
-		{name: "okta POST", profile: "okta", body: oktaUser, notes: map[string]int{"TL07": 1},
-			want: `{"active":true,"displayName":"G F","emails":[{"primary":true,"type":"work","value":"u@acme.com"}],"externalId":"00u1","locale":"en-US","name":{"familyName":"F","givenName":"G"},"userName":"u@acme.com"}`},
-		{name: "okta POST, strict", profile: "strict", body: oktaUser,
-			want: `{"active":true,"displayName":"G F","emails":[{"primary":true,"type":"work","value":"u@acme.com"}],"externalId":"00u1","locale":"en-US","name":{"familyName":"F","givenName":"G"},"userName":"u@acme.com"}`},
-		{name: "onelogin TL10 TL12 TL13", profile: "onelogin", body: `{"schemas":["urn:scim:schemas:core:1.0"],"userName":"u@acme.com","title":"","prefferedLanguage":null}`,
-			notes: map[string]int{"TL10": 1, "TL12": 1, "TL13": 1}, want: `{"title":null,"userName":"u@acme.com"}`},
-		{name: "TL13 extension of 1.0", profile: "jumpcloud", body: `{"userName":"u@acme.com","urn:scim:schemas:extension:enterprise:1.0":{"department":"x"}}`,
-			notes: map[string]int{"TL13": 1, "TL02": 1}, want: `{` + urn + `:{"department":"x"},"userName":"u@acme.com"}`},
-		{name: "TL01 letter case, also strict", profile: "strict", body: `{"schemas":["URN:ietf:params:scim:schemas:core:2.0:user"],"username":"u@acme.com","NAME":{"GivenName":"G"}}`,
-			notes: map[string]int{"TL01": 4}, want: `{"name":{"givenName":"G"},"userName":"u@acme.com"}`},
+		{
+			name: "entra POST", profile: "entra", body: entraUser, notes: map[string]int{"TL07": 1},
+			want: `{"active":true,"addresses":[{"country":"NO","formatted":"Tower 1","locality":"Oslo","type":"work"}],"displayName":"Uma Foss","emails":[{"primary":true,"type":"work","value":"u@acme.com"}],"externalId":"0a21","name":{"familyName":"F","formatted":"G F","givenName":"G"},"phoneNumbers":[{"type":"work","value":"22 00 00 01"},{"type":"mobile","value":"+47 900 00 001"}],"roles":null,"title":"Engineer",` + urn + `:{"department":"Sales","employeeNumber":"7","manager":{"value":"m1"}},"userName":"u@acme.com"}`,
+		},
+		{
+			name: "okta POST", profile: "okta", body: oktaUser, notes: map[string]int{"TL07": 1},
+			want: `{"active":true,"displayName":"G F","emails":[{"primary":true,"type":"work","value":"u@acme.com"}],"externalId":"00u1","locale":"en-US","name":{"familyName":"F","givenName":"G"},"userName":"u@acme.com"}`,
+		},
+		{
+			name: "okta POST, strict", profile: "strict", body: oktaUser,
+			want: `{"active":true,"displayName":"G F","emails":[{"primary":true,"type":"work","value":"u@acme.com"}],"externalId":"00u1","locale":"en-US","name":{"familyName":"F","givenName":"G"},"userName":"u@acme.com"}`,
+		},
+		{
+			name: "onelogin TL10 TL12 TL13", profile: "onelogin", body: `{"schemas":["urn:scim:schemas:core:1.0"],"userName":"u@acme.com","title":"","prefferedLanguage":null}`,
+			notes: map[string]int{"TL10": 1, "TL12": 1, "TL13": 1}, want: `{"title":null,"userName":"u@acme.com"}`,
+		},
+		{
+			name: "TL13 extension of 1.0", profile: "jumpcloud", body: `{"userName":"u@acme.com","urn:scim:schemas:extension:enterprise:1.0":{"department":"x"}}`,
+			notes: map[string]int{"TL13": 1, "TL02": 1}, want: `{` + urn + `:{"department":"x"},"userName":"u@acme.com"}`,
+		},
+		{
+			name: "TL01 letter case, also strict", profile: "strict", body: `{"schemas":["URN:ietf:params:scim:schemas:core:2.0:user"],"username":"u@acme.com","NAME":{"GivenName":"G"}}`,
+			notes: map[string]int{"TL01": 4}, want: `{"name":{"givenName":"G"},"userName":"u@acme.com"}`,
+		},
 		{name: "TL02 no schemas, unknown URNs", profile: "entra", body: `{"userName":"u@acme.com"}`, notes: map[string]int{"TL02": 1}, want: `{"userName":"u@acme.com"}`},
-		{name: "TL03 booleans", profile: "entra", body: `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"u@acme.com","active":"False","emails":[{"value":"a@acme.com","primary":"True"},{"value":"b@acme.com","primary":0}]}`,
-			notes: map[string]int{"TL03": 3}, want: `{"active":false,"emails":[{"primary":true,"value":"a@acme.com"},{"primary":false,"value":"b@acme.com"}],"userName":"u@acme.com"}`},
-		{name: "TL04 number for a string", profile: "entra", body: `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"u@acme.com","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"employeeNumber":7}}`,
-			notes: map[string]int{"TL04": 1}, want: `{` + urn + `:{"employeeNumber":"7"},"userName":"u@acme.com"}`},
-		{name: "TL05 shapes", profile: "entra", body: `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":["u@acme.com"],"title":[{"$ref":null,"value":"T"}],"emails":{"value":"e@acme.com"},"phoneNumbers":"22","name":[{"givenName":"G"}],"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":"m1"}}`,
-			notes: map[string]int{"TL05": 8}, want: `{"emails":[{"value":"e@acme.com"}],"name":{"givenName":"G"},"phoneNumbers":[{"value":"22"}],"title":"T",` + urn + `:{"manager":{"value":"m1"}},"userName":"u@acme.com"}`},
-		{name: "TL06 nulls in lists", profile: "entra", body: `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"u@acme.com","roles":[null,{"$ref":null,"value":"r"}],"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":{"$ref":null,"value":"m"}}}`,
-			notes: map[string]int{"TL06": 2, "TL12": 1}, want: `{"roles":[{"value":"r"}],` + urn + `:{"manager":{"value":"m"}},"userName":"u@acme.com"}`},
-		{name: "TL07 and SX05: what only Rollcall states", profile: "entra", body: `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"x","groups":[{"value":"g"}],"userName":"u@acme.com","urn:ietf:params:scim:schemas:extension:rollcall:2.0:User":{"effectiveRole":"Owner","memberId":"1","role":"admin"}}`,
-			notes: map[string]int{"TL07": 4}, want: `{"urn:ietf:params:scim:schemas:extension:rollcall:2.0:User":{"role":"Admin"},"userName":"u@acme.com"}`},
-		{name: "TL08 dotted and URN keys", profile: "entra", body: `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"u@acme.com","name.givenName":"G","name.familyName":"F","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department":"D","urn:ietf:params:scim:schemas:core:2.0:User:title":"T"}`,
-			notes: map[string]int{"TL08": 4}, want: `{"name":{"familyName":"F","givenName":"G"},"title":"T",` + urn + `:{"department":"D"},"userName":"u@acme.com"}`},
+		{
+			name: "TL03 booleans", profile: "entra", body: `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"u@acme.com","active":"False","emails":[{"value":"a@acme.com","primary":"True"},{"value":"b@acme.com","primary":0}]}`,
+			notes: map[string]int{"TL03": 3}, want: `{"active":false,"emails":[{"primary":true,"value":"a@acme.com"},{"primary":false,"value":"b@acme.com"}],"userName":"u@acme.com"}`,
+		},
+		{
+			name: "TL04 number for a string", profile: "entra", body: `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"u@acme.com","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"employeeNumber":7}}`,
+			notes: map[string]int{"TL04": 1}, want: `{` + urn + `:{"employeeNumber":"7"},"userName":"u@acme.com"}`,
+		},
+		{
+			name: "TL05 shapes", profile: "entra", body: `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":["u@acme.com"],"title":[{"$ref":null,"value":"T"}],"emails":{"value":"e@acme.com"},"phoneNumbers":"22","name":[{"givenName":"G"}],"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":"m1"}}`,
+			notes: map[string]int{"TL05": 8}, want: `{"emails":[{"value":"e@acme.com"}],"name":{"givenName":"G"},"phoneNumbers":[{"value":"22"}],"title":"T",` + urn + `:{"manager":{"value":"m1"}},"userName":"u@acme.com"}`,
+		},
+		{
+			name: "TL06 nulls in lists", profile: "entra", body: `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"u@acme.com","roles":[null,{"$ref":null,"value":"r"}],"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":{"$ref":null,"value":"m"}}}`,
+			notes: map[string]int{"TL06": 2, "TL12": 1}, want: `{"roles":[{"value":"r"}],` + urn + `:{"manager":{"value":"m"}},"userName":"u@acme.com"}`,
+		},
+		{
+			name: "TL07 and SX05: what only Rollcall states", profile: "entra", body: `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"x","groups":[{"value":"g"}],"userName":"u@acme.com","urn:ietf:params:scim:schemas:extension:rollcall:2.0:User":{"effectiveRole":"Owner","memberId":"1","role":"admin"}}`,
+			notes: map[string]int{"TL07": 4}, want: `{"urn:ietf:params:scim:schemas:extension:rollcall:2.0:User":{"role":"Admin"},"userName":"u@acme.com"}`,
+		},
+		{
+			name: "TL08 dotted and URN keys", profile: "entra", body: `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"u@acme.com","name.givenName":"G","name.familyName":"F","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department":"D","urn:ietf:params:scim:schemas:core:2.0:User:title":"T"}`,
+			notes: map[string]int{"TL08": 4}, want: `{"name":{"familyName":"F","givenName":"G"},"title":"T",` + urn + `:{"department":"D"},"userName":"u@acme.com"}`,
+		},
 		{name: "TL08 object under the core URN", profile: "entra", body: `{"urn:ietf:params:scim:schemas:core:2.0:User":{"userName":"u@acme.com"}}`, notes: map[string]int{"TL08": 1}, want: `{"userName":"u@acme.com"}`},
-		{name: "TL10 empty text clears", profile: "entra", body: `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"u@acme.com","title":"","emails":"","phoneNumbers":[{"type":"work","value":""}],"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":"","department":null}}`,
-			notes: map[string]int{"TL10": 4}, want: `{"emails":null,"phoneNumbers":null,"title":null,` + urn + `:{"department":null,"manager":null},"userName":"u@acme.com"}`},
-		{name: "TL12 unknown attributes", profile: "entra", body: `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"u@acme.com","costCentre":"4","urn:x:y:z":{"a":1}}`,
-			notes: map[string]int{"TL12": 2}, want: `{"userName":"u@acme.com"}`},
-		{name: "TL14 the first primary stays", profile: "entra", body: `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"u@acme.com","emails":[{"value":"a@acme.com","primary":true},{"value":"b@acme.com","primary":true}]}`,
-			notes: map[string]int{"TL14": 1}, want: `{"emails":[{"primary":true,"value":"a@acme.com"},{"primary":false,"value":"b@acme.com"}],"userName":"u@acme.com"}`},
-		{name: "escapes", profile: "strict", body: `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"\u00e5\ud83d\ude00\n\"@acme.com","externalId":"x"}`,
-			want: `{"externalId":"x","userName":"å😀\n\"@acme.com"}`},
+		{
+			name: "TL10 empty text clears", profile: "entra", body: `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"u@acme.com","title":"","emails":"","phoneNumbers":[{"type":"work","value":""}],"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":"","department":null}}`,
+			notes: map[string]int{"TL10": 4}, want: `{"emails":null,"phoneNumbers":null,"title":null,` + urn + `:{"department":null,"manager":null},"userName":"u@acme.com"}`,
+		},
+		{
+			name: "TL12 unknown attributes", profile: "entra", body: `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"u@acme.com","costCentre":"4","urn:x:y:z":{"a":1}}`,
+			notes: map[string]int{"TL12": 2}, want: `{"userName":"u@acme.com"}`,
+		},
+		{
+			name: "TL14 the first primary stays", profile: "entra", body: `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"u@acme.com","emails":[{"value":"a@acme.com","primary":true},{"value":"b@acme.com","primary":true}]}`,
+			notes: map[string]int{"TL14": 1}, want: `{"emails":[{"primary":true,"value":"a@acme.com"},{"primary":false,"value":"b@acme.com"}],"userName":"u@acme.com"}`,
+		},
+		{
+			name: "escapes", profile: "strict", body: `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"\u00e5\ud83d\ude00\n\"@acme.com","externalId":"x"}`,
+			want: `{"externalId":"x","userName":"å😀\n\"@acme.com"}`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -329,7 +361,12 @@ func TestDecodeNumbers(t *testing.T) {
 		{`{"i":7,"d":1.5}`, `{"d":1.5,"i":7}`, `{"d":1.5,"i":7}`},
 		{`{"i":"7","d":"1e3"}`, `{"d":1e3,"i":7}`, ""},
 		{`{"i":"","d":null}`, `{"d":null,"i":null}`, ""},
-		{`{"i":1.5}`, "", ""}, {`{"i":"0x7"}`, "", ""}, {`{"i":true}`, "", ""}, {`{"i":99999999999999999999}`, "", ""}, {`{"d":"NaN"}`, "", ""}, {`{"d":1e999}`, "", ""},
+		{`{"i":1.5}`, "", ""},
+		{`{"i":"0x7"}`, "", ""},
+		{`{"i":true}`, "", ""},
+		{`{"i":99999999999999999999}`, "", ""},
+		{`{"d":"NaN"}`, "", ""},
+		{`{"d":1e999}`, "", ""},
 	}
 	for _, tt := range tests {
 		for _, name := range []string{"entra", "strict"} {
@@ -360,8 +397,12 @@ func TestDecodeExtension(t *testing.T) {
 		}
 	}
 	for _, bad := range []struct{ profile, value string }{
-		{"entra", `"x"`}, {"entra", `{"department":{"a":1}}`}, {"entra", `{"manager":{"value":"m"},"manager.value":"n"}`},
-		{"strict", `{"bogus":1}`}, {"strict", `{"manager.value":"m"}`}, {"strict", `{"manager":{"bogus":1}}`},
+		{"entra", `"x"`},
+		{"entra", `{"department":{"a":1}}`},
+		{"entra", `{"manager":{"value":"m"},"manager.value":"n"}`},
+		{"strict", `{"bogus":1}`},
+		{"strict", `{"manager.value":"m"}`},
+		{"strict", `{"manager":{"bogus":1}}`},
 	} {
 		if got, err := decode(bad.profile, bad.value); err == nil {
 			t.Errorf("%s under %s: took %s", bad.value, bad.profile, asJSON(got))

@@ -14,8 +14,10 @@ func TestParseFilter(t *testing.T) {
 		{"folded key beside the text", `userName eq "Ann"`, `userName eq "Ann"~"ann"`},
 		{"exact", `externalId eq "Ann"`, `externalId eq "Ann"`},
 		{"Ping's operator case", `username Eq "u"`, `userName eq "u"`},
-		{"all operators", `title co "a" and title sw "b" and title ew "c" and title gt "d" and title ge "e" and title lt "f" and title le "g" and title ne "h" and title pr`,
-			`(title co "a" and title sw "b" and title ew "c" and title gt "d" and title ge "e" and title lt "f" and title le "g" and title ne "h" and title pr)`},
+		{
+			"all operators", `title co "a" and title sw "b" and title ew "c" and title gt "d" and title ge "e" and title lt "f" and title le "g" and title ne "h" and title pr`,
+			`(title co "a" and title sw "b" and title ew "c" and title gt "d" and title ge "e" and title lt "f" and title le "g" and title ne "h" and title pr)`,
+		},
 		{"and binds tighter", `title pr or title pr and userName pr or active pr`, `(title pr or (title pr and userName pr) or active pr)`},
 		{"nested same operator is flat", `title pr and (userName pr and (active pr and id pr))`, `(title pr and userName pr and active pr and id pr)`},
 		{"not", `not (title pr)`, `(not title pr)`},
@@ -45,8 +47,10 @@ func TestParseFilter(t *testing.T) {
 		{"LB05 the same with or", `emails[type eq "work" or primary eq true].value pr`, `emails[((emails.type eq "work" or emails.primary eq true) and emails.value pr)]`},
 		{"LB05 three terms in brackets", `emails[type eq "work" and primary eq true and value pr]`, `emails[(emails.type eq "work" and emails.primary eq true and emails.value pr)]`},
 		{"LB08 common attributes", `id eq "A" and externalId eq "B" and meta.resourceType eq "User"`, `(id eq "A" and externalId eq "B" and meta.resourceType eq "User")`},
-		{"LB08 core and extension, URN in any case", `userName pr and URN:ietf:params:scim:schemas:extension:ENTERPRISE:2.0:user:Department eq "x"`,
-			`(userName pr and ` + URNEnterpriseUser + `:department eq "x")`},
+		{
+			"LB08 core and extension, URN in any case", `userName pr and URN:ietf:params:scim:schemas:extension:ENTERPRISE:2.0:user:Department eq "x"`,
+			`(userName pr and ` + URNEnterpriseUser + `:department eq "x")`,
+		},
 		{"LB08 core URN", `urn:ietf:params:scim:schemas:core:2.0:User:name.givenName eq "x"`, `name.givenName eq "x"`},
 		{"hyphens in URN", URNEnterpriseUser + `:manager.$ref pr`, URNEnterpriseUser + `:manager.$ref pr`},
 	}

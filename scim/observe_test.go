@@ -26,13 +26,17 @@ func TestAttributesOf(t *testing.T) {
 		want      map[string][]string // Nil values must be missing.
 	}{
 		{"never sent", `"title":"T"`, map[string][]string{"title": {"T"}, "displayName": nil, "department": nil, "telephoneNumber": nil, "rollcall.role": nil}},
-		{"stated empty", `"title":null,"name":null,"phoneNumbers":null,"addresses":null,"` + ent + `":{"department":null,"manager":null}`,
-			map[string][]string{"title": {}, "givenName": {}, "familyName": {}, "telephoneNumber": {}, "mobile": {}, "city": {}, "department": {}, "manager": {}, ent + ":manager": {}, "division": nil}},
+		{
+			"stated empty", `"title":null,"name":null,"phoneNumbers":null,"addresses":null,"` + ent + `":{"department":null,"manager":null}`,
+			map[string][]string{"title": {}, "givenName": {}, "familyName": {}, "telephoneNumber": {}, "mobile": {}, "city": {}, "department": {}, "manager": {}, ent + ":manager": {}, "division": nil},
+		},
 		{"part of a name", `"name":{"givenName":"G"}`, map[string][]string{"givenName": {"G"}, "familyName": nil}},
 		{"a mobile says nothing of the desk", `"phoneNumbers":[{"type":"mobile","value":"9"}]`, map[string][]string{"mobile": {"9"}, "telephoneNumber": nil}},
 		{"the primary work number", `"phoneNumbers":[{"type":"work","value":"1"},{"type":"Work","value":"2","primary":true}]`, map[string][]string{"telephoneNumber": {"2"}}},
-		{"inputs", `"` + roll + `":{"role":"Admin","sharedNumbers":["a","b"],"site":null}`,
-			map[string][]string{"rollcall.role": {"Admin"}, "rollcall.sharedNumbers": {"a", "b"}, "rollcall.site": {}, roll + ":role": {"Admin"}, "rollcall.numberPool": nil}},
+		{
+			"inputs", `"` + roll + `":{"role":"Admin","sharedNumbers":["a","b"],"site":null}`,
+			map[string][]string{"rollcall.role": {"Admin"}, "rollcall.sharedNumbers": {"a", "b"}, "rollcall.site": {}, roll + ":role": {"Admin"}, "rollcall.numberPool": nil},
+		},
 		{"alias of core roles", `"roles":[{"value":"sales"},{"value":"admin"}]`, map[string][]string{"rollcall.role": {"Admin"}}},
 		{"the extension is nearer than the alias", `"roles":[{"value":"admin"}],"` + roll + `":{"role":"Member"}`, map[string][]string{"rollcall.role": {"Member"}}},
 		{"the primary alias", `"roles":[{"value":"admin"},{"value":"member","primary":true}]`, map[string][]string{"rollcall.role": {"Member"}}},
@@ -62,7 +66,11 @@ func TestEmail(t *testing.T) {
 		{`"emails":[{"value":"a@acme.com"},{"value":"b@acme.com"}]`, "a@acme.com"},
 		{`"emails":[{"value":"no address","primary":true},{"value":"b@acme.com"}]`, "b@acme.com"},
 		{`"emails":null`, "u@acme.com"},
-		{`"userName":"u"`, ""}, {`"userName":"u@"`, ""}, {`"userName":"@acme.com"`, ""}, {`"userName":"a b@acme.com"`, ""}, {`"userName":"a@b@acme.com"`, ""},
+		{`"userName":"u"`, ""},
+		{`"userName":"u@"`, ""},
+		{`"userName":"@acme.com"`, ""},
+		{`"userName":"a b@acme.com"`, ""},
+		{`"userName":"a@b@acme.com"`, ""},
 	}
 	for _, tt := range tests {
 		got, ok := overlay(t, Document{"userName": "u@acme.com"}, tt.doc).Email()
@@ -112,7 +120,9 @@ func TestEmptiedEntries(t *testing.T) {
 		doc  Document
 		want string
 	}{
-		{"there", start, "1"}, {"never sent", never, "unknown"}, {"removed", removed, "empty"},
+		{"there", start, "1"},
+		{"never sent", never, "unknown"},
+		{"removed", removed, "empty"},
 		{"cleared", patch(start, `{"op":"replace","path":"phoneNumbers[type eq \"work\"].value","value":""}`), "empty"},
 		{"list replaced", patch(start, `{"op":"replace","path":"phoneNumbers","value":[{"type":"mobile","value":"9"}]}`), "empty"},
 		{"still, after another change", patch(removed, `{"op":"add","path":"title","value":"T"}`), "empty"},

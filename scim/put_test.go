@@ -15,16 +15,22 @@ func TestPut(t *testing.T) {
 		unknown               []string
 		noop                  bool
 	}{
-		{name: "absent active, externalId and inputs keep", old: `"externalId":"e","active":false,"` + roll + `":{"site":"Oslo","role":"Admin"}`,
-			body: `"` + roll + `":{"role":"Member"}`, want: `"externalId":"e","active":false,"` + roll + `":{"site":"Oslo","role":"Member"}`},
+		{
+			name: "absent active, externalId and inputs keep", old: `"externalId":"e","active":false,"` + roll + `":{"site":"Oslo","role":"Admin"}`,
+			body: `"` + roll + `":{"role":"Member"}`, want: `"externalId":"e","active":false,"` + roll + `":{"site":"Oslo","role":"Member"}`,
+		},
 		{name: "inputs keep without their extension", old: `"` + roll + `":{"site":"Oslo"}`, body: `"title":"T"`, want: `"title":"T","` + roll + `":{"site":"Oslo"}`},
-		{name: "I14 others go, but are unknown", old: `"title":"T","name":{"givenName":"G","familyName":"F"},"` + ent + `":{"department":"D","division":"V"}`,
+		{
+			name: "I14 others go, but are unknown", old: `"title":"T","name":{"givenName":"G","familyName":"F"},"` + ent + `":{"department":"D","division":"V"}`,
 			body: `"name":{"givenName":"G"},"` + ent + `":{"division":"V"}`, want: `"name":{"givenName":"G"},"` + ent + `":{"division":"V"}`,
-			unknown: []string{"name.familyName", "title", ent + ":department"}},
+			unknown: []string{"name.familyName", "title", ent + ":department"},
+		},
 		{name: "a whole extension goes", old: `"` + ent + `":{"department":"D"}`, body: `"title":"T"`, want: `"title":"T"`, unknown: []string{ent + ":department"}},
 		{name: "stated empty is empty", old: `"title":"T","roles":[{"value":"A"}]`, body: `"title":"","roles":[]`, want: `"title":null,"roles":null`},
-		{name: "stated empty stays so", old: `"title":null,"name":{"givenName":"G","familyName":null},"` + ent + `":{"department":null}`, body: `"name":{"givenName":"G"}`,
-			want: `"title":null,"name":{"givenName":"G","familyName":null},"` + ent + `":{"department":null}`, noop: true},
+		{
+			name: "stated empty stays so", old: `"title":null,"name":{"givenName":"G","familyName":null},"` + ent + `":{"department":null}`, body: `"name":{"givenName":"G"}`,
+			want: `"title":null,"name":{"givenName":"G","familyName":null},"` + ent + `":{"department":null}`, noop: true,
+		},
 		{name: "id is ignored", old: `"title":"T"`, body: `"title":"T","id":"other","meta":{"version":"W/\"9\""},"groups":[{"value":"g"}]`, want: `"title":"T"`, noop: true},
 		{name: "DA07 a list is replaced", old: `"roles":[{"value":"A"},{"value":"B"}]`, body: `"roles":[{"value":"B"}]`, want: `"roles":[{"value":"B"}]`},
 		{name: "AIW: active false", old: `"title":"T"`, body: `"title":"T","active":false`, want: `"title":"T","active":false`},

@@ -91,8 +91,11 @@ func TestWrongTokensPerAddress(t *testing.T) {
 		address, token string
 		want           int
 	}{
-		{"203.0.113.7:2", "x", 429}, {"203.0.113.7:3", good, 200}, {"203.0.113.8:1", "x", 401},
-		{"[::ffff:203.0.113.7]:1", "x", 429}, {"[2001:db8::1]:1", "x", 401},
+		{"203.0.113.7:2", "x", 429},
+		{"203.0.113.7:3", good, 200},
+		{"203.0.113.8:1", "x", 401},
+		{"[::ffff:203.0.113.7]:1", "x", 429},
+		{"[2001:db8::1]:1", "x", 401},
 	} {
 		if got := from(tt.address, tt.token); got != tt.want {
 			t.Errorf("step %d from %s: %d, want %d", i, tt.address, got, tt.want)

@@ -125,8 +125,10 @@ func TestProjection(t *testing.T) {
 		{"groups.value", "", head + `,"groups":[{"value":"g1"},{"value":"g2"}]}`},
 		{"password", "", head + `}`},
 		{"", "id,schemas,externalId,name,displayName,title,emails,phoneNumbers,addresses,groups,meta,active," + ent + "," + roll, head + `,"userName":"u@acme.com"}`},
-		{"", "externalId,name.formatted,name.familyName,displayName,title,emails.type,emails.primary,phoneNumbers,addresses,groups,meta,active," + ent + "," + roll,
-			head + `,"userName":"u@acme.com","name":{"givenName":"G"},"emails":[{"value":"u@acme.com"}]}`},
+		{
+			"", "externalId,name.formatted,name.familyName,displayName,title,emails.type,emails.primary,phoneNumbers,addresses,groups,meta,active," + ent + "," + roll,
+			head + `,"userName":"u@acme.com","name":{"givenName":"G"},"emails":[{"value":"u@acme.com"}]}`,
+		},
 	}
 	for _, tt := range tests {
 		p, err := ParseProjection(tt.attributes, tt.excluded, testUser)

@@ -55,8 +55,10 @@ func TestAttributesForm(t *testing.T) {
 
 // FuzzAttributes reads any text as encoding/json does.
 func FuzzAttributes(f *testing.F) {
-	for _, seed := range []string{`{}`, `null`, `{"a":null}`, `{"a":["b","c"],"d":[]}`, `{"a":["\u00e9\n\"\\"]}`, `{ "a" : [ "b" ] }`,
-		`{"a":["b"],"a":[]}`, `{"\u0061":["\ud83d\ude00","\ud83d"]}`, "{\"a\":[\"\xff\"]}", `{"a":["\x"]}`} {
+	for _, seed := range []string{
+		`{}`, `null`, `{"a":null}`, `{"a":["b","c"],"d":[]}`, `{"a":["\u00e9\n\"\\"]}`, `{ "a" : [ "b" ] }`,
+		`{"a":["b"],"a":[]}`, `{"\u0061":["\ud83d\ude00","\ud83d"]}`, "{\"a\":[\"\xff\"]}", `{"a":["\x"]}`,
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -128,8 +130,10 @@ func TestStoredLists(t *testing.T) {
 
 func BenchmarkAttributes(b *testing.B) {
 	a := workspace.Attributes{}
-	for _, name := range []string{"user_name", "email", "display_name", "given_name", "family_name", "title", "department", "groups",
-		"mobile", "employee_number"} {
+	for _, name := range []string{
+		"user_name", "email", "display_name", "given_name", "family_name", "title", "department", "groups",
+		"mobile", "employee_number",
+	} {
 		a[name] = []string{"a value of " + name}
 	}
 	text := string(appendAttributes(nil, a))

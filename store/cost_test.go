@@ -44,8 +44,10 @@ func costs(t *testing.T) *Handle {
 		err := errors.Join(tx.PutWorkspace(WorkspaceRow{Name: "Acme", Plan: "business", Zone: "UTC", Active: true}),
 			tx.PutConnection(ConnectionRow{ID: "okta", Kind: "scim"}))
 		for _, id := range []string{"busy", "bare"} {
-			err = errors.Join(err, tx.InsertMember(workspace.Member{ID: id, EmailKey: id, Role: workspace.RoleMember,
-				State: workspace.StateActive, Version: 1}))
+			err = errors.Join(err, tx.InsertMember(workspace.Member{
+				ID: id, EmailKey: id, Role: workspace.RoleMember,
+				State: workspace.StateActive, Version: 1,
+			}))
 		}
 		for g, size := range []int{10, 20_000} {
 			id := fmt.Sprint("g", g)
@@ -69,8 +71,10 @@ func costs(t *testing.T) *Handle {
 		}
 		for i := range 3 {
 			id := fmt.Sprint("i", i)
-			err = errors.Join(err, tx.InsertIdentity(IdentityRow{Identity: workspace.Identity{ID: id, Connection: "okta", UserName: id,
-				Version: 1, Member: "busy"}, UserKey: id}))
+			err = errors.Join(err, tx.InsertIdentity(IdentityRow{Identity: workspace.Identity{
+				ID: id, Connection: "okta", UserName: id,
+				Version: 1, Member: "busy",
+			}, UserKey: id}))
 		}
 		return err
 	})

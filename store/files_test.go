@@ -32,8 +32,10 @@ func TestFileModes(t *testing.T) {
 func TestAddresses(t *testing.T) {
 	t.Parallel()
 	missing := liteScheme + filepath.Join(t.TempDir(), "no", "such", "folder.db")
-	for _, url := range []string{"sqlite:", "sqlite::memory:", "sqlite:a.db?mode=memory", missing, "mysql://x", "",
-		"postgres://db.acme.com/x?sslmode=disable", "postgres://db.acme.com/x?sslmode=require"} {
+	for _, url := range []string{
+		"sqlite:", "sqlite::memory:", "sqlite:a.db?mode=memory", missing, "mysql://x", "",
+		"postgres://db.acme.com/x?sslmode=disable", "postgres://db.acme.com/x?sslmode=require",
+	} {
 		if s, err := Open(t.Context(), Options{URL: url, AutoMigrate: true}); err == nil {
 			t.Errorf("%q was opened (%v)", url, s.Close())
 		}

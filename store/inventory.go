@@ -105,8 +105,10 @@ func (r *Reader) Numbers(e164, after string, limit int) ([]NumberListing, error)
 		}
 		slices.Sort(listings[i].OwnerEmails)
 		for _, a := range n.Assignments {
-			listings[i].To = append(listings[i].To, AssigneeListing{To: names[a.Kind][a.To], Kind: string(a.Kind),
-				Access: a.Access.String(), Ring: a.Ring})
+			listings[i].To = append(listings[i].To, AssigneeListing{
+				To: names[a.Kind][a.To], Kind: string(a.Kind),
+				Access: a.Access.String(), Ring: a.Ring,
+			})
 		}
 	}
 	return listings, nil

@@ -350,8 +350,10 @@ type Receipt struct {
 // makes the next one due. An attempt that is no longer the line's newest
 // gives workspace.ErrStale (OB4).
 func (t *Tx) Ack(d Delivery, r Receipt) error {
-	return t.advance(d, DeliveryRow{State: DeliveryAcked, Status: r.Status, DoneAt: r.At, Epoch: r.Epoch, Sessions: r.Sessions,
-		VerifyAt: r.VerifyAt, VerifiedAt: r.VerifiedAt})
+	return t.advance(d, DeliveryRow{
+		State: DeliveryAcked, Status: r.Status, DoneAt: r.At, Epoch: r.Epoch, Sessions: r.Sessions,
+		VerifyAt: r.VerifyAt, VerifiedAt: r.VerifiedAt,
+	})
 }
 
 // Bury gives an ordinary event up; the line goes on (OB9). One that ends

@@ -174,7 +174,8 @@ func TestGroupRunAgain(t *testing.T) {
 			w.gather = time.Minute // all of them are one group
 			err := h.Update(t.Context(), UnitOptions{}, func(tx *Tx) error {
 				return errors.Join(tx.PutConnection(ConnectionRow{ID: "okta", Kind: "scim"}), tx.InsertIdentity(IdentityRow{
-					Identity: workspace.Identity{ID: "i", Connection: "okta", UserName: "ann", Version: 1}, UserKey: "ann"}))
+					Identity: workspace.Identity{ID: "i", Connection: "okta", UserName: "ann", Version: 1}, UserKey: "ann",
+				}))
 			})
 			if err != nil {
 				t.Fatal(err)

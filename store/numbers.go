@@ -169,13 +169,17 @@ func hang(n *workspace.Number, h hanging) error {
 		if !ok {
 			return unreadable("access", h.text)
 		}
-		n.Assignments = append(n.Assignments, workspace.Assignment{Number: h.number, Kind: workspace.AssigneeKind(h.kind),
-			To: h.to, Access: access, Ring: h.ring, Notify: h.notify, Since: h.at})
+		n.Assignments = append(n.Assignments, workspace.Assignment{
+			Number: h.number, Kind: workspace.AssigneeKind(h.kind),
+			To: h.to, Access: access, Ring: h.ring, Notify: h.notify, Since: h.at,
+		})
 	case "owner":
 		n.Owners = append(n.Owners, h.to)
 	default:
-		n.Reservations = append(n.Reservations, workspace.Reservation{Number: h.number,
-			Kind: workspace.AssigneeKind(h.kind), For: h.to, Until: h.at, Why: h.text})
+		n.Reservations = append(n.Reservations, workspace.Reservation{
+			Number: h.number,
+			Kind:   workspace.AssigneeKind(h.kind), For: h.to, Until: h.at, Why: h.text,
+		})
 	}
 	return nil
 }

@@ -16,14 +16,19 @@ func benchPeople(b *testing.B, s *Store, n int, groups ...int) {
 			for i := from; i < to; i++ {
 				user := fmt.Sprintf("user%06d@acme.com", i)
 				id := fmt.Sprintf("0199f3a2-7c1e-7d60-9a53-%012x", i)
-				row := IdentityRow{Identity: workspace.Identity{ID: id, Connection: "okta", ExternalID: "00u" + id, UserName: user, Email: user,
-					Name: "Person " + user, Active: true, Version: 1, CreatedAt: workspace.Micros(i), Attributes: workspace.Attributes{
-						"user_name": {user}, "email": {user}, "display_name": {"Person " + user}, "given_name": {"Person"}, "family_name": {user},
-						"title": {"Engineer"}, "department": {"Research"}},
-					Document: []byte(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"` + user +
-						`","displayName":"Person","name":{"givenName":"Person","familyName":"of Acme"},"active":true}`)},
+				row := IdentityRow{
+					Identity: workspace.Identity{
+						ID: id, Connection: "okta", ExternalID: "00u" + id, UserName: user, Email: user,
+						Name: "Person " + user, Active: true, Version: 1, CreatedAt: workspace.Micros(i), Attributes: workspace.Attributes{
+							"user_name": {user}, "email": {user}, "display_name": {"Person " + user}, "given_name": {"Person"}, "family_name": {user},
+							"title": {"Engineer"}, "department": {"Research"},
+						},
+						Document: []byte(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"` + user +
+							`","displayName":"Person","name":{"givenName":"Person","familyName":"of Acme"},"active":true}`),
+					},
 					UserKey: user, EmailKey: user, DisplayKey: "person " + user, TitleKey: "engineer", DepartmentKey: "research",
-					Values: []IdentityValue{{Attr: "emails", Value: user, Key: user, Type: "work", Primary: true}}}
+					Values: []IdentityValue{{Attr: "emails", Value: user, Key: user, Type: "work", Primary: true}},
+				}
 				if err := t.InsertIdentity(row); err != nil {
 					return err
 				}
@@ -90,9 +95,11 @@ func BenchmarkUsers(b *testing.B) {
 	query("userName", UserQuery{Start: 1, Count: 100, Where: "i.user_key IS NOT NULL AND i.user_key = ?", Args: []any{last}}, 1, 1)
 	query("userName=absent", UserQuery{Start: 1, Count: 100, Where: "i.user_key IS NOT NULL AND i.user_key = ?", Args: []any{"x"}}, 0, 0)
 	query("id", UserQuery{Start: 1, Count: 100, Where: "i.identity_id = ?", Args: []any{"0199f3a2-7c1e-7d60-9a53-000000000005"}}, 1, 1)
-	query("email", UserQuery{Start: 1, Count: 100, Where: `i.identity_id IN (SELECT v.identity_id FROM identity_value v WHERE v.workspace_id = ?
+	query("email", UserQuery{
+		Start: 1, Count: 100, Where: `i.identity_id IN (SELECT v.identity_id FROM identity_value v WHERE v.workspace_id = ?
 		AND v.attr = 'emails' AND (v.type_key IS NOT NULL AND v.type_key = ?) AND (v.value_key IS NOT NULL AND v.value_key = ?))`,
-		Args: []any{"acme", "work", last}}, 1, 1)
+		Args: []any{"acme", "work", last},
+	}, 1, 1)
 	query("title", UserQuery{Start: 1, Count: 100, Where: "i.title_key IS NOT NULL AND i.title_key = ?", Args: []any{"engineer"}}, people, 100)
 	b.Run("keys", func(b *testing.B) {
 		for b.Loop() {

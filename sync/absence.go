@@ -345,8 +345,10 @@ func (p *poll) brake(ctx context.Context, n int) (*BrakeHold, error) {
 		p.report.Brake.Limits = append(p.report.Brake.Limits, BrakeLimit{Name: brakeRemovals, Window: "24h", Limit: limit, Seen: past + n, Base: row.UsersTotal})
 		if past+n > limit {
 			p.report.Brake.Tripped = true
-			hold = &BrakeHold{Rule: "BRAKE." + brakeRemovals,
-				Why: fmt.Sprintf("%d people are missing from %s and %d were removed within 24 h; the limit is %d of %d", n, p.pl.Connection, past, limit, row.UsersTotal)}
+			hold = &BrakeHold{
+				Rule: "BRAKE." + brakeRemovals,
+				Why:  fmt.Sprintf("%d people are missing from %s and %d were removed within 24 h; the limit is %d of %d", n, p.pl.Connection, past, limit, row.UsersTotal),
+			}
 		}
 		return nil
 	})

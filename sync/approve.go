@@ -172,8 +172,10 @@ func mayAgree(approver *workspace.Actor, d *workspace.Decision) error {
 	if approver.Role >= least {
 		return nil
 	}
-	return &ApprovalError{Rule: d.Rule, Reason: fmt.Sprintf("%s is %s, and this needs %s", approver.Label, approver.Role.Title(), least.Title()),
-		Remedy: "somebody with the role " + least.Title() + " approves it"}
+	return &ApprovalError{
+		Rule: d.Rule, Reason: fmt.Sprintf("%s is %s, and this needs %s", approver.Label, approver.Role.Title(), least.Title()),
+		Remedy: "somebody with the role " + least.Title() + " approves it",
+	}
 }
 
 // newHoldUnit prepares a unit with the actor who asked for what is held.
@@ -190,8 +192,10 @@ func (e *Engine) newHoldUnit(s *space, tx *store.Tx, hold store.HoldRow, a Appro
 	if conn.Kind == "scim" {
 		channel = workspace.ChannelSCIM
 	}
-	u, err := e.newUnit(s, conn, tx, Batch{Workspace: s.cfg.ID, Connection: hold.Connection, Kind: RunApproval, Trigger: "approval",
-		Channel: channel, Txn: a.Txn, SeenAt: e.now(), DryRun: a.DryRun})
+	u, err := e.newUnit(s, conn, tx, Batch{
+		Workspace: s.cfg.ID, Connection: hold.Connection, Kind: RunApproval, Trigger: "approval",
+		Channel: channel, Txn: a.Txn, SeenAt: e.now(), DryRun: a.DryRun,
+	})
 	if err != nil {
 		return nil, err
 	}

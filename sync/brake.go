@@ -257,8 +257,10 @@ func (u *unit) brakeGroups() error {
 		seen := BrakeLimit{Name: brakeGroup, Window: "24h", Limit: limit, Seen: past + len(l.gone), Base: size + past}
 		u.limits = append(u.limits, seen)
 		if seen.Seen > limit && u.reduces() {
-			u.b.Brake = &BrakeHold{Rule: "BRAKE." + brakeGroup,
-				Why: fmt.Sprintf("would remove %d of %d members of group %q (limit %d)", seen.Seen, seen.Base, g.Name, limit)}
+			u.b.Brake = &BrakeHold{
+				Rule: "BRAKE." + brakeGroup,
+				Why:  fmt.Sprintf("would remove %d of %d members of group %q (limit %d)", seen.Seen, seen.Base, g.Name, limit),
+			}
 			return nil
 		}
 		for _, e := range l.gone {

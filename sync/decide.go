@@ -83,8 +83,10 @@ func (u *unit) judge() []workspace.Decision {
 		switch {
 		case p.Kind == "":
 		case p.refuse != nil && p.ruling == nil:
-			out[i] = workspace.Decision{Change: p.Change, Verdict: p.refuse.Verdict, Rule: p.refuse.Rule,
-				Reason: p.refuse.Reason, Remedy: p.refuse.Remedy, Approvers: workspace.RoleAdmin}
+			out[i] = workspace.Decision{
+				Change: p.Change, Verdict: p.refuse.Verdict, Rule: p.refuse.Rule,
+				Reason: p.refuse.Reason, Remedy: p.refuse.Remedy, Approvers: workspace.RoleAdmin,
+			}
 		case p.fallback:
 			out[i] = workspace.Decision{Change: p.Change, Verdict: workspace.Allow, Row: "M13", Rule: "O3", Reason: "Access ends, role and numbers stay (containment)."}
 		case !p.checked():
@@ -351,8 +353,10 @@ func (u *unit) refusal() *Refusal {
 	if u.b.Brake != nil && u.approver == nil {
 		for i := range u.outcomes {
 			if o := &u.outcomes[i]; o.PlanHash != "" {
-				return &Refusal{Verdict: workspace.Hold, Kind: RefusedHeld, Rule: u.b.Brake.Rule, Reason: u.b.Brake.Why,
-					Remedy: "rollcall approve " + short(o.PlanHash), Ref: o.Ref, PlanHash: o.PlanHash}
+				return &Refusal{
+					Verdict: workspace.Hold, Kind: RefusedHeld, Rule: u.b.Brake.Rule, Reason: u.b.Brake.Why,
+					Remedy: "rollcall approve " + short(o.PlanHash), Ref: o.Ref, PlanHash: o.PlanHash,
+				}
 			}
 		}
 		return nil

@@ -59,8 +59,10 @@ func (u *unit) planResend(e *Edit) error {
 	}
 	c.Rehire = e.Reason != "" && workspace.Can(u.actor.Role, workspace.MemberRemoving)
 	subject := "invitation:" + inv.ID
-	u.add(planned{Change: workspace.Change{Kind: workspace.InvitationSend, Subject: workspace.Ref{Type: "invitation", ID: inv.ID, Label: inv.Email},
-		Before: inv, After: after, Cause: c}, person: subject})
+	u.add(planned{Change: workspace.Change{
+		Kind: workspace.InvitationSend, Subject: workspace.Ref{Type: "invitation", ID: inv.ID, Label: inv.Email},
+		Before: inv, After: after, Cause: c,
+	}, person: subject})
 	numbers, err := u.tx.NumbersTo(workspace.ToInvitation, inv.ID)
 	for _, n := range numbers {
 		kept := u.keep(n)
@@ -126,8 +128,10 @@ func (u *unit) planAccept(e *Edit) error {
 	u.addFor(p, joins, then...)
 	after := inv
 	after.State, after.TokenHash = workspace.InvitationAccepted, ""
-	u.addFor(p, workspace.Change{Kind: workspace.InvitationAccept, Subject: workspace.Ref{Type: "invitation", ID: inv.ID, Label: inv.Email},
-		Member: m.ID, Before: inv, After: after, Cause: c})
+	u.addFor(p, workspace.Change{
+		Kind: workspace.InvitationAccept, Subject: workspace.Ref{Type: "invitation", ID: inv.ID, Label: inv.Email},
+		Member: m.ID, Before: inv, After: after, Cause: c,
+	})
 	return u.acceptNumbers(p, &inv, c)
 }
 
@@ -182,8 +186,10 @@ func (u *unit) acceptNumbers(p *person, inv *workspace.Invitation, c workspace.C
 				access = workspace.AccessShared
 			}
 		}
-		u.addFor(p, workspace.Change{Kind: workspace.NumberAssign, Subject: numberRef(n), Member: p.member.ID, Cause: c,
-			After: workspace.Assignment{Number: n.ID, Kind: workspace.ToMember, To: p.member.ID, Access: access, Notify: true, Since: u.now}},
+		u.addFor(p, workspace.Change{
+			Kind: workspace.NumberAssign, Subject: numberRef(n), Member: p.member.ID, Cause: c,
+			After: workspace.Assignment{Number: n.ID, Kind: workspace.ToMember, To: p.member.ID, Access: access, Notify: true, Since: u.now},
+		},
 			u.support(p, mapping.GrantNumber, n.ID, byInvitation, access.String(), ""))
 	}
 	return nil

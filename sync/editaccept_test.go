@@ -19,8 +19,10 @@ func (w *world) invite(as string, e Edit) (id, secret string) {
 }
 
 func (w *world) accept(id, secret, email string) (Result, error) {
-	return w.e.Edit(context.Background(), EditBatch{Workspace: "acme", Channel: workspace.ChannelAPI,
-		Edits: []Edit{{Kind: EditAccept, Invitation: id, Proof: SecretProof(secret), Email: email, Name: "New"}}})
+	return w.e.Edit(context.Background(), EditBatch{
+		Workspace: "acme", Channel: workspace.ChannelAPI,
+		Edits: []Edit{{Kind: EditAccept, Invitation: id, Proof: SecretProof(secret), Email: email, Name: "New"}},
+	})
 }
 
 func TestAcceptGivesRoleAndNumbers(t *testing.T) {
@@ -114,9 +116,13 @@ func TestInvitationIsNoRoadBack(t *testing.T) {
 func TestOnceIsDoneOnce(t *testing.T) {
 	engines(t, func(t *testing.T, w *world) {
 		try := func(name, key, request string) (Result, error) {
-			return w.e.Edit(context.Background(), EditBatch{Workspace: "acme", As: "ann@acme.com", Channel: workspace.ChannelAPI,
-				Edits: []Edit{{Kind: EditGroupNew, Name: name}}, Once: Once{Key: key, Request: request,
-					Answer: func(r *store.Reader, res Result) ([]byte, error) { return []byte(name), nil }}})
+			return w.e.Edit(context.Background(), EditBatch{
+				Workspace: "acme", As: "ann@acme.com", Channel: workspace.ChannelAPI,
+				Edits: []Edit{{Kind: EditGroupNew, Name: name}}, Once: Once{
+					Key: key, Request: request,
+					Answer: func(r *store.Reader, res Result) ([]byte, error) { return []byte(name), nil },
+				},
+			})
 		}
 		res, err := try("Sales", "k", "r")
 		if err != nil || string(res.Answer) != "Sales" {

@@ -71,8 +71,10 @@ func (u *unit) planInvitationEdit(e *Edit) error {
 			return err
 		}
 		inv.Numbers = append(inv.Numbers, n.ID)
-		assigns = append(assigns, workspace.Change{Kind: workspace.NumberReserve, Subject: numberRef(n), Cause: c,
-			After: workspace.Reservation{Number: n.ID, Kind: workspace.ToInvitation, For: inv.ID, Until: inv.ExpiresAt, Why: "invitation"}})
+		assigns = append(assigns, workspace.Change{
+			Kind: workspace.NumberReserve, Subject: numberRef(n), Cause: c,
+			After: workspace.Reservation{Number: n.ID, Kind: workspace.ToInvitation, For: inv.ID, Until: inv.ExpiresAt, Why: "invitation"},
+		})
 	}
 	subject := "invitation:" + inv.ID
 	u.add(planned{Change: workspace.Change{Kind: workspace.InvitationSend, Subject: ref, After: inv, Cause: c}, person: subject})

@@ -85,8 +85,10 @@ func (u *unit) planUnpin(p *person, e *Edit) error {
 
 // pin writes a person as the supporter of a grant.
 func (u *unit) pin(p *person, kind mapping.GrantKind, object, value string, e *Edit) effect {
-	row := store.SupportRow{Member: p.member.ID, Kind: string(kind), Object: object, By: byManual, Value: value, Source: e.Reason,
-		Run: u.run, Author: u.actor.ID, Since: u.now, Confirmed: u.now, Until: workspace.At(e.Until)}
+	row := store.SupportRow{
+		Member: p.member.ID, Kind: string(kind), Object: object, By: byManual, Value: value, Source: e.Reason,
+		Run: u.run, Author: u.actor.ID, Since: u.now, Confirmed: u.now, Until: workspace.At(e.Until),
+	}
 	return putRow(row)
 }
 
@@ -184,8 +186,10 @@ func (u *unit) planTransfer(p *person, e *Edit) error {
 		after.Role, after.Primary, after.RoleSource = workspace.RoleOwner, true, byManual
 		pins := *e
 		pins.Until = time.Time{} // ownership has no end, nor what the former primary becomes
-		u.addFor(p, workspace.Change{Kind: workspace.OwnerTransfer, Subject: memberRef(*p.member), Member: p.member.ID, Before: *o, After: after,
-			Cause: u.editCause(e, "role_change")}, u.pin(p, mapping.GrantRole, "", workspace.RoleOwner.String(), &pins),
+		u.addFor(p, workspace.Change{
+			Kind: workspace.OwnerTransfer, Subject: memberRef(*p.member), Member: p.member.ID, Before: *o, After: after,
+			Cause: u.editCause(e, "role_change"),
+		}, u.pin(p, mapping.GrantRole, "", workspace.RoleOwner.String(), &pins),
 			u.pin(&person{member: o}, mapping.GrantRole, "", workspace.RoleAdmin.String(), &pins))
 		return nil
 	}

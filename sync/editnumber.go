@@ -71,15 +71,19 @@ func (u *unit) planAssign(p *person, n *workspace.Number, e *Edit) error {
 	have, ok := p.access(n)
 	switch {
 	case ok && have.Access == e.Access:
-		u.pinOnly(p, workspace.Change{Kind: workspace.NumberAccess, Subject: numberRef(n), Member: p.member.ID, Before: have, After: have,
-			Cause: u.editCause(e, "correction")}, workspace.NumberSettings, n, pin)
+		u.pinOnly(p, workspace.Change{
+			Kind: workspace.NumberAccess, Subject: numberRef(n), Member: p.member.ID, Before: have, After: have,
+			Cause: u.editCause(e, "correction"),
+		}, workspace.NumberSettings, n, pin)
 	case ok:
 		after := have
 		after.Access = e.Access
 		u.addFor(p, workspace.Change{Kind: workspace.NumberAccess, Subject: numberRef(n), Member: p.member.ID, Before: have, After: after, Cause: u.editCause(e, "role_change")}, pin)
 	default:
-		u.addFor(p, workspace.Change{Kind: workspace.NumberAssign, Subject: numberRef(n), Member: p.member.ID, Cause: u.editCause(e, "role_change"),
-			After: workspace.Assignment{Number: n.ID, Kind: workspace.ToMember, To: p.member.ID, Access: e.Access, Notify: true, Since: u.now}}, pin)
+		u.addFor(p, workspace.Change{
+			Kind: workspace.NumberAssign, Subject: numberRef(n), Member: p.member.ID, Cause: u.editCause(e, "role_change"),
+			After: workspace.Assignment{Number: n.ID, Kind: workspace.ToMember, To: p.member.ID, Access: e.Access, Notify: true, Since: u.now},
+		}, pin)
 	}
 	return nil
 }

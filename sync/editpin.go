@@ -17,8 +17,10 @@ func (u *unit) roleRow(p *person) workspace.Permission {
 func (u *unit) pinOnly(p *person, change workspace.Change, row workspace.Permission, n *workspace.Number, then effect) {
 	d := workspace.Ask(workspace.Question{Who: u.view.Members[u.actor.ID], Row: row, Number: n, Channel: u.actor.Channel, Policy: u.s.policy})
 	if d.Verdict == workspace.Allow && change.Kind == workspace.MemberRole && p.member.ID == u.actor.ID {
-		d = workspace.Decision{Verdict: workspace.Deny, Row: row, Rule: workspace.ScopeSelf,
-			Reason: "Nobody pins their own role.", Remedy: "Another Admin or Owner sets the role of " + p.member.Email + "."}
+		d = workspace.Decision{
+			Verdict: workspace.Deny, Row: row, Rule: workspace.ScopeSelf,
+			Reason: "Nobody pins their own role.", Remedy: "Another Admin or Owner sets the role of " + p.member.Email + ".",
+		}
 	}
 	if d.Verdict != workspace.Allow {
 		u.add(planned{Change: change, subject: p.key, person: p.key, ruling: &d})

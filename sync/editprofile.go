@@ -57,7 +57,9 @@ func (u *unit) planProfileEdit(p *person, e *Edit) error {
 	if after == *p.member {
 		return nil
 	}
-	u.addFor(p, workspace.Change{Kind: workspace.MemberUpdate, Subject: memberRef(*p.member), Member: p.member.ID,
-		Before: *p.member, After: after, Cause: u.editCause(e, class)})
+	u.addFor(p, workspace.Change{
+		Kind: workspace.MemberUpdate, Subject: memberRef(*p.member), Member: p.member.ID,
+		Before: *p.member, After: after, Cause: u.editCause(e, class),
+	})
 	return nil
 }

@@ -19,8 +19,10 @@ func (u *unit) planSettings(e *Edit, n *workspace.Number) error {
 	}
 	after := *n
 	after.Name = name
-	u.add(planned{Change: workspace.Change{Kind: workspace.NumberUpdate, Subject: numberRef(n), Before: *n, After: after,
-		Cause: u.editCause(e, "correction")}, person: "number:" + n.ID})
+	u.add(planned{Change: workspace.Change{
+		Kind: workspace.NumberUpdate, Subject: numberRef(n), Before: *n, After: after,
+		Cause: u.editCause(e, "correction"),
+	}, person: "number:" + n.ID})
 	return nil
 }
 

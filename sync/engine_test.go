@@ -294,16 +294,36 @@ func TestHandover(t *testing.T) {
 		leave Edit
 		want  map[string]string
 	}{
-		{"named", []Edit{give("bob@acme.com", workspace.AccessExclusive), own("bob@acme.com")},
-			Edit{Kind: EditRemove, Handover: "cy@acme.com"}, map[string]string{"cy@acme.com": "member active " + line + ":exclusive+owner"}},
-		{"co-owner", []Edit{give("bob@acme.com", workspace.AccessExclusive), own("bob@acme.com"), own("dan@acme.com")},
-			Edit{Kind: EditDeactivate}, map[string]string{"dan@acme.com": "owner active " + line + ":shared+owner"}},
-		{"shared, ring closes", []Edit{give("bob@acme.com", workspace.AccessShared), give("cy@acme.com", workspace.AccessShared), own("bob@acme.com")},
-			Edit{Kind: EditDeactivate}, map[string]string{"cy@acme.com": "member active " + line + ":shared+owner"}},
-		{"view-only is dropped", []Edit{give("bob@acme.com", workspace.AccessViewOnly), own("cy@acme.com")},
-			Edit{Kind: EditDeactivate}, map[string]string{"cy@acme.com": "member active " + line + ":+owner"}},
-		{"primary Owner", []Edit{give("bob@acme.com", workspace.AccessExclusive)},
-			Edit{Kind: EditDeactivate}, map[string]string{"ann@acme.com": "owner active " + line + ":shared+owner"}},
+		{
+			"named",
+			[]Edit{give("bob@acme.com", workspace.AccessExclusive), own("bob@acme.com")},
+			Edit{Kind: EditRemove, Handover: "cy@acme.com"},
+			map[string]string{"cy@acme.com": "member active " + line + ":exclusive+owner"},
+		},
+		{
+			"co-owner",
+			[]Edit{give("bob@acme.com", workspace.AccessExclusive), own("bob@acme.com"), own("dan@acme.com")},
+			Edit{Kind: EditDeactivate},
+			map[string]string{"dan@acme.com": "owner active " + line + ":shared+owner"},
+		},
+		{
+			"shared, ring closes",
+			[]Edit{give("bob@acme.com", workspace.AccessShared), give("cy@acme.com", workspace.AccessShared), own("bob@acme.com")},
+			Edit{Kind: EditDeactivate},
+			map[string]string{"cy@acme.com": "member active " + line + ":shared+owner"},
+		},
+		{
+			"view-only is dropped",
+			[]Edit{give("bob@acme.com", workspace.AccessViewOnly), own("cy@acme.com")},
+			Edit{Kind: EditDeactivate},
+			map[string]string{"cy@acme.com": "member active " + line + ":+owner"},
+		},
+		{
+			"primary Owner",
+			[]Edit{give("bob@acme.com", workspace.AccessExclusive)},
+			Edit{Kind: EditDeactivate},
+			map[string]string{"ann@acme.com": "owner active " + line + ":shared+owner"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := lite(t)

@@ -376,8 +376,10 @@ func (u *unit) ruleNumber(p *person, w mapping.WantNumber) error {
 		return err
 	}
 	ref := workspace.Ref{Type: "number", ID: w.Number, Label: orElse(w.E164, "a number")}
-	c := workspace.Change{Kind: workspace.NumberAssign, Subject: ref, Member: p.member.ID, Cause: cause,
-		After: workspace.Assignment{Number: w.Number, Kind: workspace.ToMember, To: p.member.ID, Access: w.Access}}
+	c := workspace.Change{
+		Kind: workspace.NumberAssign, Subject: ref, Member: p.member.ID, Cause: cause,
+		After: workspace.Assignment{Number: w.Number, Kind: workspace.ToMember, To: p.member.ID, Access: w.Access},
+	}
 	d := &workspace.Decision{Verdict: workspace.Deny, Rule: w.Row, Reason: w.Denied}
 	refuse := &Refusal{Verdict: workspace.Deny, Kind: RefusedInvalid}
 	switch {

@@ -28,8 +28,10 @@ func (u *unit) planHandover(p *person, n *workspace.Number, c workspace.Cause, g
 			u.unsupportAll(p, mapping.GrantNumber, n.ID)...)
 	}
 	if owns {
-		u.addFor(p, workspace.Change{Kind: workspace.NumberOwner, Subject: numberRef(n), Member: p.member.ID,
-			Before: workspace.Ownership{Number: n.ID, Member: p.member.ID}, Cause: c}, u.unsupportAll(p, mapping.GrantOwner, n.ID)...)
+		u.addFor(p, workspace.Change{
+			Kind: workspace.NumberOwner, Subject: numberRef(n), Member: p.member.ID,
+			Before: workspace.Ownership{Number: n.ID, Member: p.member.ID}, Cause: c,
+		}, u.unsupportAll(p, mapping.GrantOwner, n.ID)...)
 	}
 	rings := slices.ContainsFunc(n.Assignments, func(a workspace.Assignment) bool {
 		return a.Access.Rings() && a.Kind != workspace.ToInvitation && a.To != p.member.ID && u.stays(&a)
@@ -64,8 +66,10 @@ type inheritance struct {
 // shared until the grace ends, with the number reserved for the leaver.
 func (u *unit) planHeir(p *person, n *workspace.Number, h heir, c workspace.Cause, in inheritance) error {
 	if in.uses && in.have.Access == workspace.AccessExclusive && h.strategy != "named" && in.grace > 0 {
-		u.addFor(p, workspace.Change{Kind: workspace.NumberReserve, Subject: numberRef(n), Member: p.member.ID, Cause: c,
-			After: workspace.Reservation{Number: n.ID, Kind: workspace.ToMember, For: p.member.ID, Until: in.grace, Why: "leaver"}})
+		u.addFor(p, workspace.Change{
+			Kind: workspace.NumberReserve, Subject: numberRef(n), Member: p.member.ID, Cause: c,
+			After: workspace.Reservation{Number: n.ID, Kind: workspace.ToMember, For: p.member.ID, Until: in.grace, Why: "leaver"},
+		})
 	}
 	c.Source = h.strategy
 	if h.strategy == "pool" {
@@ -78,8 +82,10 @@ func (u *unit) planHeir(p *person, n *workspace.Number, h heir, c workspace.Caus
 			access = workspace.AccessExclusive
 		}
 		kind := workspace.NumberAssign
-		change := workspace.Change{Kind: kind, Subject: numberRef(n), Cause: c,
-			After: workspace.Assignment{Number: n.ID, Kind: h.kind, To: h.id, Access: access, Notify: true, Since: u.now}}
+		change := workspace.Change{
+			Kind: kind, Subject: numberRef(n), Cause: c,
+			After: workspace.Assignment{Number: n.ID, Kind: h.kind, To: h.id, Access: access, Notify: true, Since: u.now},
+		}
 		if i := slices.IndexFunc(n.Assignments, func(a workspace.Assignment) bool { return a.Kind == h.kind && a.To == h.id }); i >= 0 {
 			change.Kind, change.Before = workspace.NumberAccess, n.Assignments[i]
 		}
@@ -87,17 +93,23 @@ func (u *unit) planHeir(p *person, n *workspace.Number, h heir, c workspace.Caus
 		if h.kind == workspace.ToMember {
 			change.Member = h.id
 			then = append(then, func(tx *store.Tx) error {
-				return tx.PutSupport(store.SupportRow{Member: h.id, Kind: string(mapping.GrantNumber), Object: n.ID, By: by, Value: access.String(),
-					Connection: c.Connection, Source: h.strategy, Run: u.run, Since: u.now, Confirmed: u.now, Until: in.grace})
+				return tx.PutSupport(store.SupportRow{
+					Member: h.id, Kind: string(mapping.GrantNumber), Object: n.ID, By: by, Value: access.String(),
+					Connection: c.Connection, Source: h.strategy, Run: u.run, Since: u.now, Confirmed: u.now, Until: in.grace,
+				})
 			})
 		}
 		u.addOnce(p, change, then...)
 	}
 	if !in.ownerLeft && h.kind == workspace.ToMember {
-		u.addOnce(p, workspace.Change{Kind: workspace.NumberOwner, Subject: numberRef(n), Member: h.id,
-			After: workspace.Ownership{Number: n.ID, Member: h.id}, Cause: c}, func(tx *store.Tx) error {
-			return tx.PutSupport(store.SupportRow{Member: h.id, Kind: string(mapping.GrantOwner), Object: n.ID, By: by,
-				Connection: c.Connection, Source: h.strategy, Run: u.run, Since: u.now, Confirmed: u.now, Until: in.grace})
+		u.addOnce(p, workspace.Change{
+			Kind: workspace.NumberOwner, Subject: numberRef(n), Member: h.id,
+			After: workspace.Ownership{Number: n.ID, Member: h.id}, Cause: c,
+		}, func(tx *store.Tx) error {
+			return tx.PutSupport(store.SupportRow{
+				Member: h.id, Kind: string(mapping.GrantOwner), Object: n.ID, By: by,
+				Connection: c.Connection, Source: h.strategy, Run: u.run, Since: u.now, Confirmed: u.now, Until: in.grace,
+			})
 		})
 	}
 	return nil

@@ -160,8 +160,10 @@ func (u *unit) planTail(p *person, c workspace.Cause, grace workspace.Micros, ru
 		}
 	}
 	for _, g := range p.groups {
-		u.addFor(p, workspace.Change{Kind: workspace.GroupLeave, Subject: groupRef(g), Member: p.member.ID,
-			Before: workspace.GroupMembership{Group: g.ID, Member: p.member.ID}, Cause: c}, u.unsupportAll(p, mapping.GrantGroup, g.ID)...)
+		u.addFor(p, workspace.Change{
+			Kind: workspace.GroupLeave, Subject: groupRef(g), Member: p.member.ID,
+			Before: workspace.GroupMembership{Group: g.ID, Member: p.member.ID}, Cause: c,
+		}, u.unsupportAll(p, mapping.GrantGroup, g.ID)...)
 	}
 	for i := from; i < len(u.plan); i++ {
 		u.plan[i].subject = p.key
@@ -296,8 +298,10 @@ func (u *unit) planInvitationEnd(p *person, inv workspace.Invitation, state work
 	u.view.Invitations[inv.ID] = &inv
 	after := inv
 	after.State, after.TokenHash = state, ""
-	u.addFor(p, workspace.Change{Kind: workspace.InvitationRevoke, Subject: workspace.Ref{Type: "invitation", ID: inv.ID, Label: inv.Email},
-		Before: inv, After: after, Cause: c})
+	u.addFor(p, workspace.Change{
+		Kind: workspace.InvitationRevoke, Subject: workspace.Ref{Type: "invitation", ID: inv.ID, Label: inv.Email},
+		Before: inv, After: after, Cause: c,
+	})
 	numbers, err := u.tx.NumbersTo(workspace.ToInvitation, inv.ID)
 	for _, n := range numbers {
 		kept := u.keep(n)

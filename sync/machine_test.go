@@ -133,8 +133,10 @@ func (m *machine) member() {
 
 func (m *machine) edit() {
 	e := Edit{
-		Kind: rapid.SampledFrom([]EditKind{EditRole, EditUnpin, EditDeactivate, EditReactivate, EditRemove, EditSessions, EditAssign, EditAssign, EditUnassign,
-			EditOwn, EditDisown, EditJoin, EditLeave, EditInvite, EditRevoke, EditTransfer, EditGroupNew, EditGroupDrop}).Draw(m.rt, "edit"),
+		Kind: rapid.SampledFrom([]EditKind{
+			EditRole, EditUnpin, EditDeactivate, EditReactivate, EditRemove, EditSessions, EditAssign, EditAssign, EditUnassign,
+			EditOwn, EditDisown, EditJoin, EditLeave, EditInvite, EditRevoke, EditTransfer, EditGroupNew, EditGroupDrop,
+		}).Draw(m.rt, "edit"),
 		Member: m.who("member"), Number: rapid.SampledFrom(m.number).Draw(m.rt, "number"), Group: rapid.SampledFrom([]string{"Sales", "Support"}).Draw(m.rt, "group"),
 		Role:   rapid.SampledFrom([]workspace.Role{workspace.RoleMember, workspace.RoleAdmin, workspace.RoleOwner}).Draw(m.rt, "role"),
 		Access: rapid.SampledFrom([]workspace.Access{workspace.AccessExclusive, workspace.AccessShared, workspace.AccessViewOnly}).Draw(m.rt, "access"),

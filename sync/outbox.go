@@ -138,8 +138,10 @@ func (u *unit) eventSubject(c workspace.Change) (kind, id string) {
 }
 
 func (u *unit) eventData(c workspace.Change, name string, seq int64) eventData {
-	d := eventData{Workspace: u.s.cfg.ID, Member: c.Member, Seq: seq,
-		Cause: eventCause{Connection: c.Cause.Connection, Class: string(c.Cause.Class), Run: u.run, Change: c.ID}}
+	d := eventData{
+		Workspace: u.s.cfg.ID, Member: c.Member, Seq: seq,
+		Cause: eventCause{Connection: c.Cause.Connection, Class: string(c.Cause.Class), Run: u.run, Change: c.ID},
+	}
 	switch c.Subject.Type {
 	case "number":
 		d.Number = c.Subject.Label

@@ -36,8 +36,10 @@ func (u *unit) planOwned(p *person, exempt map[[3]string]bool) error {
 			u.renew(p, mapping.GrantOwner, n.ID, "", w.Row, c, p.supported(mapping.GrantOwner, n.ID))
 			continue
 		}
-		u.addFor(p, workspace.Change{Kind: workspace.NumberOwner, Subject: numberRef(n), Member: p.member.ID,
-			After: workspace.Ownership{Number: n.ID, Member: p.member.ID}, Cause: c}, u.supportBy(p, mapping.GrantOwner, n.ID, "", c))
+		u.addFor(p, workspace.Change{
+			Kind: workspace.NumberOwner, Subject: numberRef(n), Member: p.member.ID,
+			After: workspace.Ownership{Number: n.ID, Member: p.member.ID}, Cause: c,
+		}, u.supportBy(p, mapping.GrantOwner, n.ID, "", c))
 	}
 	for _, n := range p.numbers {
 		u.planDisown(p, n, wanted)
@@ -52,8 +54,10 @@ func (u *unit) ruleOwned(p *person, w mapping.WantOwn) error {
 	if err != nil {
 		return err
 	}
-	c := workspace.Change{Kind: workspace.NumberOwner, Subject: workspace.Ref{Type: "number", ID: w.Number, Label: orElse(w.E164, "a number")},
-		Member: p.member.ID, Cause: cause, After: workspace.Ownership{Number: w.Number, Member: p.member.ID}}
+	c := workspace.Change{
+		Kind: workspace.NumberOwner, Subject: workspace.Ref{Type: "number", ID: w.Number, Label: orElse(w.E164, "a number")},
+		Member: p.member.ID, Cause: cause, After: workspace.Ownership{Number: w.Number, Member: p.member.ID},
+	}
 	d := &workspace.Decision{Verdict: workspace.Deny, Rule: w.Row, Reason: w.Denied, Remedy: "correct the number in the directory"}
 	if w.DeniedCode == "notInInventory" {
 		d.Remedy = "add the number with rollcall numbers import, or correct it in the directory"
@@ -92,6 +96,8 @@ func (u *unit) planDisown(p *person, n *workspace.Number, wanted map[[2]string]b
 	}
 	c := u.cause(p, workspace.CauseRule)
 	c.Rule, c.Source = strings.TrimPrefix(last.By, "rule "), last.Source
-	u.addFor(p, workspace.Change{Kind: workspace.NumberOwner, Subject: numberRef(n), Member: p.member.ID,
-		Before: workspace.Ownership{Number: n.ID, Member: p.member.ID}, Cause: c}, then...)
+	u.addFor(p, workspace.Change{
+		Kind: workspace.NumberOwner, Subject: numberRef(n), Member: p.member.ID,
+		Before: workspace.Ownership{Number: n.ID, Member: p.member.ID}, Cause: c,
+	}, then...)
 }

@@ -188,8 +188,10 @@ func TestDryRunChangesNothing(t *testing.T) {
 	engines(t, func(t *testing.T, w *world) {
 		before := w.dump()
 		x := &user{name: "bob"}
-		res, err := w.e.Apply(context.Background(), Batch{Workspace: "acme", Connection: "okta", Kind: RunSCIM, Channel: workspace.ChannelSCIM,
-			SeenAt: w.clock, DryRun: true, Identities: []IdentityObservation{{Row: x.row()}}})
+		res, err := w.e.Apply(context.Background(), Batch{
+			Workspace: "acme", Connection: "okta", Kind: RunSCIM, Channel: workspace.ChannelSCIM,
+			SeenAt: w.clock, DryRun: true, Identities: []IdentityObservation{{Row: x.row()}},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -63,8 +63,10 @@ func (u *unit) planOwnerRow(r mapping.OwnerRow) error {
 	if err != nil {
 		return err
 	}
-	c := workspace.Cause{Kind: workspace.CauseRule, Connection: u.conn.ID, Rule: r.Row, RuleOwner: a.id, RuleRole: a.role, RuleOwnerLost: a.lost,
-		Support: byRule(r.Row), Source: "number_owner"}
+	c := workspace.Cause{
+		Kind: workspace.CauseRule, Connection: u.conn.ID, Rule: r.Row, RuleOwner: a.id, RuleRole: a.role, RuleOwnerLost: a.lost,
+		Support: byRule(r.Row), Source: "number_owner",
+	}
 	for _, id := range n.Owners {
 		if id == want {
 			continue
@@ -76,14 +78,18 @@ func (u *unit) planOwnerRow(r mapping.OwnerRow) error {
 	if want == "" || u.planned(workspace.NumberOwner, n.ID, want) {
 		return nil
 	}
-	put := putRow(store.SupportRow{Member: want, Kind: string(mapping.GrantOwner), Object: n.ID, By: byRule(r.Row),
-		Connection: u.conn.ID, Source: "number_owner", Run: u.run, Author: a.id, Since: u.now, Confirmed: u.now})
+	put := putRow(store.SupportRow{
+		Member: want, Kind: string(mapping.GrantOwner), Object: n.ID, By: byRule(r.Row),
+		Connection: u.conn.ID, Source: "number_owner", Run: u.run, Author: a.id, Since: u.now, Confirmed: u.now,
+	})
 	if slices.Contains(n.Owners, want) {
 		return u.alsoOwns(want, n.ID, byRule(r.Row), put)
 	}
 	u.add(planned{
-		Change: workspace.Change{Kind: workspace.NumberOwner, Subject: numberRef(n), Member: want,
-			After: workspace.Ownership{Number: n.ID, Member: want}, Cause: c},
+		Change: workspace.Change{
+			Kind: workspace.NumberOwner, Subject: numberRef(n), Member: want,
+			After: workspace.Ownership{Number: n.ID, Member: want}, Cause: c,
+		},
 		subject: "member:" + want, person: "member:" + want,
 		then: []effect{put},
 	})
@@ -130,8 +136,10 @@ func (u *unit) planOwnerEnds(r mapping.OwnerRow, n *workspace.Number, id string,
 		return err
 	}
 	u.add(planned{
-		Change: workspace.Change{Kind: workspace.NumberOwner, Subject: numberRef(n), Member: id,
-			Before: workspace.Ownership{Number: n.ID, Member: id}, Cause: c},
+		Change: workspace.Change{
+			Kind: workspace.NumberOwner, Subject: numberRef(n), Member: id,
+			Before: workspace.Ownership{Number: n.ID, Member: id}, Cause: c,
+		},
 		subject: "member:" + id, person: "member:" + id,
 		then: []effect{end},
 	})

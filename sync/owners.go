@@ -54,8 +54,10 @@ func (u *unit) planOwner(email string, primary bool) error {
 		State: workspace.StateActive, Primary: primary, Epoch: 1, Version: 1, JoinedAt: u.now, BreakGlass: u.s.breakGlass(key),
 	}
 	p := &person{member: &m, key: "member:" + m.ID}
-	c := workspace.Change{Kind: workspace.MemberCreate, Subject: memberRef(m), Member: m.ID, After: m,
-		Cause: workspace.Cause{Kind: workspace.CauseEdit, Support: byManual, ReasonClass: "new_hire"}}
+	c := workspace.Change{
+		Kind: workspace.MemberCreate, Subject: memberRef(m), Member: m.ID, After: m,
+		Cause: workspace.Cause{Kind: workspace.CauseEdit, Support: byManual, ReasonClass: "new_hire"},
+	}
 	u.add(planned{
 		Change: c, subject: p.key, person: p.key,
 		ruling: &workspace.Decision{Verdict: workspace.Allow, Row: "M13", Rule: "config.owners", Reason: "The configuration names " + email + " as an Owner."},

@@ -335,8 +335,10 @@ func (u *unit) planStay(p *person) error {
 		after := *p.member
 		after.Contained, after.ContainedSince, after.ContainedCause = false, 0, ""
 		after.Epoch++
-		u.addFor(p, workspace.Change{Kind: workspace.MemberRelease, Subject: memberRef(*p.member), Member: p.member.ID,
-			Before: *p.member, After: after, Cause: u.cause(p, workspace.CauseRequest)})
+		u.addFor(p, workspace.Change{
+			Kind: workspace.MemberRelease, Subject: memberRef(*p.member), Member: p.member.ID,
+			Before: *p.member, After: after, Cause: u.cause(p, workspace.CauseRequest),
+		})
 	}
 	if p.want.Active == mapping.True {
 		if err := u.planProfile(p); err != nil {
@@ -364,8 +366,10 @@ func (u *unit) planProfile(p *person) error {
 		m.Email = p.want.Email // perhaps another spelling of the same address
 	}
 	if m != *p.member {
-		u.addFor(p, workspace.Change{Kind: workspace.MemberUpdate, Subject: memberRef(*p.member), Member: m.ID,
-			Before: *p.member, After: m, Cause: u.cause(p, workspace.CauseRequest)})
+		u.addFor(p, workspace.Change{
+			Kind: workspace.MemberUpdate, Subject: memberRef(*p.member), Member: m.ID,
+			Before: *p.member, After: m, Cause: u.cause(p, workspace.CauseRequest),
+		})
 	}
 	return u.planAddress(p, m)
 }
@@ -397,13 +401,17 @@ func (u *unit) planAddress(p *person, now workspace.Member) error {
 	alone := len(p.live) == 1 && p.live[0].Connection == u.conn.ID && p.supportedBy(bySource, u.conn.ID)
 	switch {
 	case holder != nil && !u.givesUp(holder):
-		change.ruling = &workspace.Decision{Verdict: workspace.Deny, Rule: "I6",
+		change.ruling = &workspace.Decision{
+			Verdict: workspace.Deny, Rule: "I6",
 			Reason: fmt.Sprintf("%s is the address of another member, so %s keeps the old one.", p.want.Email, now.Email),
-			Remedy: "correct the address in the directory, or change the other member's first"}
+			Remedy: "correct the address in the directory, or change the other member's first",
+		}
 	case !alone && now.Role != workspace.RoleOwner && !domains[domainOf(p.want.Email)]:
-		change.ruling = &workspace.Decision{Verdict: workspace.Hold, Rule: "DOM-CLAIM", Approvers: workspace.RoleAdmin,
+		change.ruling = &workspace.Decision{
+			Verdict: workspace.Hold, Rule: "DOM-CLAIM", Approvers: workspace.RoleAdmin,
 			Reason: fmt.Sprintf("The domain %s is not verified here, so the new address of %s waits.", domainOf(p.want.Email), now.Email),
-			Remedy: "verify the domain, or an Admin or Owner approves the plan"}
+			Remedy: "verify the domain, or an Admin or Owner approves the plan",
+		}
 	}
 	u.add(change)
 	return nil

@@ -118,8 +118,10 @@ func (e *Engine) Poll(ctx context.Context, pl Polled, holder string, opt SyncOpt
 	defer cancel()
 	lost, done := e.keepLease(ctx, lease, cancel), make(chan struct{})
 	defer func() { close(done); <-lost(done) }()
-	p := &poll{e: e, s: s, pl: pl, opt: opt, run: newID(), lease: lease, began: e.now(), tried: map[string]bool{},
-		log: e.log.With("workspace", pl.Workspace, "connection", pl.Connection)}
+	p := &poll{
+		e: e, s: s, pl: pl, opt: opt, run: newID(), lease: lease, began: e.now(), tried: map[string]bool{},
+		log: e.log.With("workspace", pl.Workspace, "connection", pl.Connection),
+	}
 	res, err := p.do(ctx)
 	if rerr := e.store.Release(context.WithoutCancel(ctx), lease); rerr != nil {
 		e.log.Warn("a poll's lease could not be given back, it runs out by itself", "connection", pl.Connection, "err", rerr)

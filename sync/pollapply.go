@@ -454,8 +454,10 @@ func (p *poll) good() *store.PollState {
 // one unit of work: after a crash before it everything is read again and
 // finds little to do (CU2).
 func (p *poll) finish(ctx context.Context, state *store.PollState) error {
-	b := Batch{Workspace: p.pl.Workspace, Connection: p.pl.Connection, Kind: orKind(p.kind), Channel: workspace.ChannelSync, Run: p.run,
-		Trigger: orElse(p.opt.Trigger, "schedule"), SeenAt: p.began, DryRun: p.opt.DryRun, sum: &p.report}
+	b := Batch{
+		Workspace: p.pl.Workspace, Connection: p.pl.Connection, Kind: orKind(p.kind), Channel: workspace.ChannelSync, Run: p.run,
+		Trigger: orElse(p.opt.Trigger, "schedule"), SeenAt: p.began, DryRun: p.opt.DryRun, sum: &p.report,
+	}
 	_, conn, err := p.e.space(b.Workspace, b.Connection)
 	if err != nil {
 		return err

@@ -209,8 +209,10 @@ func (u *unit) recordChange(i, seq int, commit *audit.Committer) (recorded, erro
 		rep.Member = &ref
 	}
 	if c.Cause.Identity != "" {
-		rep.SourceIdentity = &SourceIdentity{ConnectionID: c.Cause.Connection, IdentityID: c.Cause.Identity, ExternalID: c.Cause.ExternalID,
-			ObservedAt: c.Cause.ObservedAt, Class: string(c.Cause.Class), Why: c.Cause.Why}
+		rep.SourceIdentity = &SourceIdentity{
+			ConnectionID: c.Cause.Connection, IdentityID: c.Cause.Identity, ExternalID: c.Cause.ExternalID,
+			ObservedAt: c.Cause.ObservedAt, Class: string(c.Cause.Class), Why: c.Cause.Why,
+		}
 	}
 	rec := audit.Record{
 		V: 1, ID: c.ID, Kind: string(c.Kind), Actor: audit.Actor{Kind: string(u.actor.Kind), ID: u.actor.ID, Role: u.actor.Role.String()},
@@ -246,8 +248,10 @@ func (u *unit) actorReport(a workspace.Actor) ActorReport {
 	if a.Person() {
 		kind = "person"
 	}
-	return ActorReport{Kind: kind, ID: a.ID, Label: a.Label, Role: a.Role.String(), Sponsor: optional(a.Sponsor),
-		TokenID: optional(a.TokenID), IP: optional(a.IP), UserAgent: optional(a.UserAgent)}
+	return ActorReport{
+		Kind: kind, ID: a.ID, Label: a.Label, Role: a.Role.String(), Sponsor: optional(a.Sponsor),
+		TokenID: optional(a.TokenID), IP: optional(a.IP), UserAgent: optional(a.UserAgent),
+	}
 }
 
 // changeRow is a change as the store keeps it.

@@ -133,8 +133,10 @@ func (u *unit) planRestore(p *person, s *snapshot, c workspace.Cause) error {
 		if err != nil {
 			return err
 		}
-		u.addFor(p, workspace.Change{Kind: workspace.GroupJoin, Subject: groupRef(*g), Member: p.member.ID,
-			After: workspace.GroupMembership{Group: id, Member: p.member.ID, Since: u.now}, Cause: c}, putRows(rows)...)
+		u.addFor(p, workspace.Change{
+			Kind: workspace.GroupJoin, Subject: groupRef(*g), Member: p.member.ID,
+			After: workspace.GroupMembership{Group: id, Member: p.member.ID, Since: u.now}, Cause: c,
+		}, putRows(rows)...)
 	}
 	lost := map[string]bool{}
 	for _, a := range s.Assignments {
@@ -257,8 +259,10 @@ func (u *unit) planRestoreOwner(p *person, n *workspace.Number, c workspace.Caus
 		return nil
 	}
 	by := byHandover + p.member.ID
-	u.addFor(p, workspace.Change{Kind: workspace.NumberOwner, Subject: numberRef(n), Member: p.member.ID,
-		After: workspace.Ownership{Number: n.ID, Member: p.member.ID}, Cause: c}, putRows(rows)...)
+	u.addFor(p, workspace.Change{
+		Kind: workspace.NumberOwner, Subject: numberRef(n), Member: p.member.ID,
+		After: workspace.Ownership{Number: n.ID, Member: p.member.ID}, Cause: c,
+	}, putRows(rows)...)
 	for _, id := range n.Owners {
 		supports, err := u.tx.Supports(id)
 		if err != nil {
@@ -279,8 +283,10 @@ func (u *unit) planRestoreOwner(p *person, n *workspace.Number, c workspace.Caus
 		if _, err := u.member(id); err != nil {
 			return err
 		}
-		u.addFor(p, workspace.Change{Kind: workspace.NumberOwner, Subject: numberRef(n), Member: id,
-			Before: workspace.Ownership{Number: n.ID, Member: id}, Cause: c},
+		u.addFor(p, workspace.Change{
+			Kind: workspace.NumberOwner, Subject: numberRef(n), Member: id,
+			Before: workspace.Ownership{Number: n.ID, Member: id}, Cause: c,
+		},
 			func(tx *store.Tx) error { return tx.DeleteSupport(id, string(mapping.GrantOwner), n.ID, by) })
 	}
 	return nil

@@ -81,8 +81,10 @@ func (e *Engine) replanConnection(ctx context.Context, s *space, conn string) (C
 			return sum.Counts, err
 		}
 		after = page[len(page)-1].ID
-		b := Batch{Workspace: s.cfg.ID, Connection: conn, Kind: RunConfig, Trigger: "start", Channel: workspace.ChannelSync, SeenAt: e.now(),
-			Run: run, Half: HalfGive, sum: &sum}
+		b := Batch{
+			Workspace: s.cfg.ID, Connection: conn, Kind: RunConfig, Trigger: "start", Channel: workspace.ChannelSync, SeenAt: e.now(),
+			Run: run, Half: HalfGive, sum: &sum,
+		}
 		for _, i := range page {
 			b.People = append(b.People, i.ID)
 		}

@@ -32,8 +32,10 @@ type Scheduler struct {
 // NewScheduler checks the schedules. Holder names this process in leases; at
 // most four polls run at once.
 func NewScheduler(e *Engine, polled []Polled, holder string) (*Scheduler, error) {
-	s := &Scheduler{e: e, log: e.log, holder: holder, polled: polled, slots: make(chan struct{}, 4),
-		cron: cron.New(cron.WithParser(cronParser), cron.WithLocation(time.UTC))}
+	s := &Scheduler{
+		e: e, log: e.log, holder: holder, polled: polled, slots: make(chan struct{}, 4),
+		cron: cron.New(cron.WithParser(cronParser), cron.WithLocation(time.UTC)),
+	}
 	for _, pl := range polled {
 		for _, spec := range []string{pl.Poll, pl.Full} {
 			if spec == "" {

@@ -35,8 +35,10 @@ func (e *Engine) SettleEvent(ctx context.Context, s Settlement) error {
 		}
 		u.actor.ID, u.actor.Label, u.actor.Kind, u.actor.Role = by.ID, by.Email, workspace.ActorOperator, by.Role
 		u.add(planned{
-			Change: workspace.Change{Kind: workspace.EventSettle, Subject: workspace.Ref{Type: "event", ID: s.Event, Label: s.Sink},
-				Cause: workspace.Cause{Kind: workspace.CauseEdit, Note: s.Reason, ReasonClass: "correction"}},
+			Change: workspace.Change{
+				Kind: workspace.EventSettle, Subject: workspace.Ref{Type: "event", ID: s.Event, Label: s.Sink},
+				Cause: workspace.Cause{Kind: workspace.CauseEdit, Note: s.Reason, ReasonClass: "correction"},
+			},
 			person: "event:" + s.Event,
 			ruling: &workspace.Decision{Verdict: workspace.Allow, Rule: "operator", Reason: "An Owner or Admin takes an undelivered event out of a receiver's line."},
 			then: []effect{func(tx *store.Tx) error {

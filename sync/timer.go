@@ -95,8 +95,10 @@ func (u *unit) planDue() error {
 		if err := u.loadMember(p, m.ID); err != nil {
 			return err
 		}
-		c := workspace.Cause{Kind: workspace.CauseTimer, Class: workspace.EvidenceE1, Why: "expired", ReasonClass: "offboarding", ObservedAt: m.AccessEnd,
-			Connection: endedBy(p)}
+		c := workspace.Cause{
+			Kind: workspace.CauseTimer, Class: workspace.EvidenceE1, Why: "expired", ReasonClass: "offboarding", ObservedAt: m.AccessEnd,
+			Connection: endedBy(p),
+		}
 		if err := u.planLeaver(p, c); err != nil {
 			return err
 		}

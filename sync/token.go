@@ -80,8 +80,10 @@ func (e *Engine) RevokeToken(ctx context.Context, id, token string) error {
 // addToken plans a change of a token: the operator's word is enough.
 func (u *unit) addToken(kind workspace.ChangeKind, id, connection string, write effect) {
 	u.add(planned{
-		Change: workspace.Change{Kind: kind, Subject: workspace.Ref{Type: "token", ID: id, Label: connection},
-			Cause: workspace.Cause{Kind: workspace.CauseEdit, Connection: connection, ReasonClass: "correction"}},
+		Change: workspace.Change{
+			Kind: kind, Subject: workspace.Ref{Type: "token", ID: id, Label: connection},
+			Cause: workspace.Cause{Kind: workspace.CauseEdit, Connection: connection, ReasonClass: "correction"},
+		},
 		person: "token:" + id,
 		ruling: &workspace.Decision{Verdict: workspace.Allow, Row: "M11", Rule: "operator", Reason: "The operator of the installation issues and ends tokens."},
 		then:   []effect{write},

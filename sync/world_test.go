@@ -241,8 +241,10 @@ func (w *world) tryPush(x *user) (Result, error) {
 	if old, err := w.identity(x.id); x.id != "" && err == nil {
 		o.Row.Member, o.Row.CreatedAt = old.Member, old.CreatedAt
 	}
-	res, err := w.e.Apply(context.Background(), Batch{Workspace: "acme", Connection: x.connection(), Kind: RunSCIM, Channel: workspace.ChannelSCIM,
-		Txn: "t", SeenAt: w.clock, Identities: []IdentityObservation{o}})
+	res, err := w.e.Apply(context.Background(), Batch{
+		Workspace: "acme", Connection: x.connection(), Kind: RunSCIM, Channel: workspace.ChannelSCIM,
+		Txn: "t", SeenAt: w.clock, Identities: []IdentityObservation{o},
+	})
 	if err == nil && res.Refusal == nil {
 		x.id, x.ver = res.Identities[0].ID, res.Identities[0].Version
 	}
@@ -261,8 +263,10 @@ func (w *world) identity(id string) (i workspace.Identity, err error) {
 // drop deletes a person at the directory.
 func (w *world) drop(x *user) Result {
 	w.tb.Helper()
-	res, err := w.e.Apply(context.Background(), Batch{Workspace: "acme", Connection: x.connection(), Kind: RunSCIM, Channel: workspace.ChannelSCIM,
-		SeenAt: w.clock, Identities: []IdentityObservation{{Op: OpDelete, Row: store.IdentityRow{Identity: workspace.Identity{ID: x.id}}}}})
+	res, err := w.e.Apply(context.Background(), Batch{
+		Workspace: "acme", Connection: x.connection(), Kind: RunSCIM, Channel: workspace.ChannelSCIM,
+		SeenAt: w.clock, Identities: []IdentityObservation{{Op: OpDelete, Row: store.IdentityRow{Identity: workspace.Identity{ID: x.id}}}},
+	})
 	if err != nil {
 		w.tb.Fatalf("delete of %s: %v", x.name, err)
 	}

@@ -19,8 +19,10 @@ func ringOf(n *Number) []string {
 // order, view-only never rings.
 func TestRingOrder(t *testing.T) {
 	put := func(kind ChangeKind, to string, access Access, ring int) Change {
-		return Change{Kind: kind, Subject: Ref{"number", "n1", ""}, Member: to, Before: Assignment{Number: "n1", Kind: ToMember, To: to},
-			After: Assignment{Number: "n1", Kind: ToMember, To: to, Access: access, Ring: ring}}
+		return Change{
+			Kind: kind, Subject: Ref{"number", "n1", ""}, Member: to, Before: Assignment{Number: "n1", Kind: ToMember, To: to},
+			After: Assignment{Number: "n1", Kind: ToMember, To: to, Access: access, Ring: ring},
+		}
 	}
 	off := Change{Kind: NumberUnassign, Before: Assignment{Number: "n1", Kind: ToMember, To: "bob"}}
 	for _, tt := range []struct {
@@ -142,8 +144,10 @@ func TestSuccession(t *testing.T) {
 	v := testView()
 	a := okta()
 	a.Role = RoleOwner
-	c := Change{ID: "t", Kind: OwnerTransfer, Subject: memberRef(v.Members["bob"]), Member: "bob", Before: *v.Members["ann"], After: *v.Members["bob"],
-		Cause: Cause{Kind: CauseLeaver, Leaver: "ann", Class: EvidenceE1}}
+	c := Change{
+		ID: "t", Kind: OwnerTransfer, Subject: memberRef(v.Members["bob"]), Member: "bob", Before: *v.Members["ann"], After: *v.Members["bob"],
+		Cause: Cause{Kind: CauseLeaver, Leaver: "ann", Class: EvidenceE1},
+	}
 	p := Proposal{Actor: a, View: v, Changes: []Change{leave(v, "ann"), c}}
 	for _, d := range Check(p) {
 		if d.Verdict != Allow {

@@ -43,8 +43,10 @@ func BenchmarkCheckMany(b *testing.B) {
 		number := "k" + id
 		v.Numbers[number] = &Number{ID: number, E164: "+47" + strconv.Itoa(40000000+i), State: NumberFree, Pool: "oslo"}
 		changes = append(changes,
-			Change{ID: "a" + id, Kind: MemberCreate, Subject: Ref{"member", id, mail}, Member: id,
-				After: Member{ID: id, Email: mail, EmailKey: mail, Role: RoleMember, RoleSource: "rule r", State: StateActive}},
+			Change{
+				ID: "a" + id, Kind: MemberCreate, Subject: Ref{"member", id, mail}, Member: id,
+				After: Member{ID: id, Email: mail, EmailKey: mail, Role: RoleMember, RoleSource: "rule r", State: StateActive},
+			},
 			assign(number, id, AccessExclusive))
 	}
 	p := Proposal{Actor: okta(), View: v, Policy: Default(), Changes: changes}

@@ -3,8 +3,10 @@ package workspace
 import "testing"
 
 func testView() *View {
-	v := &View{Workspace: "acme", Plan: PlanBusiness, Zone: "Europe/Oslo", Members: map[string]*Member{}, Numbers: map[string]*Number{},
-		Groups: map[string]*Group{}, Invitations: map[string]*Invitation{}, Domains: map[string]*DomainClaim{}}
+	v := &View{
+		Workspace: "acme", Plan: PlanBusiness, Zone: "Europe/Oslo", Members: map[string]*Member{}, Numbers: map[string]*Number{},
+		Groups: map[string]*Group{}, Invitations: map[string]*Invitation{}, Domains: map[string]*DomainClaim{},
+	}
 	for _, m := range []Member{
 		{ID: "ann", Email: "ann@acme.com", EmailKey: "ann@acme.com", Role: RoleOwner, RoleSource: SourceOwners, State: StateActive, Primary: true, JoinedAt: 1},
 		{ID: "bob", Email: "bob@acme.com", EmailKey: "bob@acme.com", Role: RoleAdmin, RoleSource: SourceManual, State: StateActive, JoinedAt: 2},
@@ -15,9 +17,11 @@ func testView() *View {
 		v.replaceMember(nil, &m)
 	}
 	v.Numbers["n1"] = &Number{ID: "n1", E164: "+4722000001", State: NumberAssigned, Owners: []string{"cy"}, Assignments: []Assignment{
-		{Number: "n1", Kind: ToMember, To: "bob", Access: AccessShared, Ring: 1}, {Number: "n1", Kind: ToMember, To: "cy", Access: AccessShared, Ring: 2}}}
+		{Number: "n1", Kind: ToMember, To: "bob", Access: AccessShared, Ring: 1}, {Number: "n1", Kind: ToMember, To: "cy", Access: AccessShared, Ring: 2},
+	}}
 	v.Numbers["n2"] = &Number{ID: "n2", E164: "+4722000002", State: NumberAssigned, Owners: []string{"cy"}, Assignments: []Assignment{
-		{Number: "n2", Kind: ToMember, To: "cy", Access: AccessExclusive, Ring: 1}}}
+		{Number: "n2", Kind: ToMember, To: "cy", Access: AccessExclusive, Ring: 1},
+	}}
 	v.Numbers["n3"] = &Number{ID: "n3", E164: "+4722000003", State: NumberFree, Pool: "oslo"}
 	v.Totals.Numbers = 3
 	return v
@@ -54,8 +58,10 @@ func leave(v *View, id string) Change {
 }
 
 func assign(number, to string, access Access) Change {
-	return Change{ID: "c-assign-" + number + "-" + to, Kind: NumberAssign, Subject: Ref{"number", number, ""}, Member: to,
-		After: Assignment{Number: number, Kind: ToMember, To: to, Access: access}}
+	return Change{
+		ID: "c-assign-" + number + "-" + to, Kind: NumberAssign, Subject: Ref{"number", number, ""}, Member: to,
+		After: Assignment{Number: number, Kind: ToMember, To: to, Access: access},
+	}
 }
 
 // TestSituations holds the table of domain section 8.
@@ -70,8 +76,10 @@ func TestSituations(t *testing.T) {
 		want []want
 	}{
 		{"Member invites eve as Admin", func(v *View) Proposal {
-			return Proposal{Actor: as(v, "cy"), Changes: []Change{{Kind: InvitationSend, Subject: Ref{"invitation", "i1", "eve@acme.com"},
-				After: Invitation{ID: "i1", Email: "eve@acme.com", EmailKey: "eve@acme.com", Role: RoleAdmin, Inviter: "cy", State: InvitationPending}}}}
+			return Proposal{Actor: as(v, "cy"), Changes: []Change{{
+				Kind: InvitationSend, Subject: Ref{"invitation", "i1", "eve@acme.com"},
+				After: Invitation{ID: "i1", Email: "eve@acme.com", EmailKey: "eve@acme.com", Role: RoleAdmin, Inviter: "cy", State: InvitationPending},
+			}}}
 		}, []want{{Deny, ScopeInvite}}},
 		{"Admin removes an Owner in the console", func(v *View) Proposal {
 			return Proposal{Actor: as(v, "bob"), Changes: []Change{leave(v, "eli")}}
@@ -93,8 +101,10 @@ func TestSituations(t *testing.T) {
 			return Proposal{Actor: a, Changes: []Change{leave(v, "dan")}}
 		}, []want{{Deny, ScopeChannel}}},
 		{"Member owning +4722000001 edits its ring order", func(v *View) Proposal {
-			return Proposal{Actor: as(v, "cy"), Changes: []Change{{Kind: NumberRing, Subject: Ref{"number", "n1", "+4722000001"}, Member: "cy",
-				Before: v.Numbers["n1"].Assignments[1], After: Assignment{Number: "n1", Kind: ToMember, To: "cy", Access: AccessShared, Ring: 1}}}}
+			return Proposal{Actor: as(v, "cy"), Changes: []Change{{
+				Kind: NumberRing, Subject: Ref{"number", "n1", "+4722000001"}, Member: "cy",
+				Before: v.Numbers["n1"].Assignments[1], After: Assignment{Number: "n1", Kind: ToMember, To: "cy", Access: AccessShared, Ring: 1},
+			}}}
 		}, []want{{Allow, ScopeNumberOwner}}},
 		{"cy's exclusive number asked for dan", func(v *View) Proposal {
 			return Proposal{Actor: okta(), Changes: []Change{assign("n2", "dan", AccessExclusive)}}
@@ -102,8 +112,10 @@ func TestSituations(t *testing.T) {
 		{"deactivated person signs up at /join", func(v *View) Proposal {
 			v.Domains["acme.com"] = &DomainClaim{Domain: "acme.com", State: DomainVerified}
 			m := Member{ID: "fay", Email: "fay@acme.com", EmailKey: "fay@acme.com", Role: RoleMember, RoleSource: SourceDomain, State: StateActive}
-			return Proposal{Actor: Actor{Kind: ActorSystem, ID: "system", Channel: ChannelSignin}, Changes: []Change{{Kind: MemberCreate,
-				Subject: Ref{"member", "fay", m.Email}, Member: "fay", After: m, Cause: Cause{Kind: CauseJoin, Tombstone: "by okta on 2026-11-20"}}}}
+			return Proposal{Actor: Actor{Kind: ActorSystem, ID: "system", Channel: ChannelSignin}, Changes: []Change{{
+				Kind:    MemberCreate,
+				Subject: Ref{"member", "fay", m.Email}, Member: "fay", After: m, Cause: Cause{Kind: CauseJoin, Tombstone: "by okta on 2026-11-20"},
+			}}}
 		}, []want{{Deny, "I9"}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

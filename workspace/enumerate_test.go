@@ -18,9 +18,11 @@ type point struct {
 	mode      int // 0 plain, 1 sponsor or row owner lost, 2 evidence E2 and mobile
 }
 
-var enumeratedKinds = []ChangeKind{MemberCreate, MemberUpdate, MemberRole, MemberDeactivate, MemberReactivate, MemberContain, MemberRelease,
+var enumeratedKinds = []ChangeKind{
+	MemberCreate, MemberUpdate, MemberRole, MemberDeactivate, MemberReactivate, MemberContain, MemberRelease,
 	MemberRemove, MemberSessions, NumberBuy, NumberAssign, NumberUnassign, NumberOwner, NumberRing, GroupCreate, GroupJoin, GroupLeave,
-	InvitationSend, InvitationRevoke, DomainClaimed, OwnerTransfer}
+	InvitationSend, InvitationRevoke, DomainClaimed, OwnerTransfer,
+}
 
 // points calls f with every situation.
 func points(f func(point)) int {

@@ -261,8 +261,12 @@ func (v *View) capsBroken(p *Policy) []Violation {
 	} {
 		if c.limit.Exceeded(c.have) {
 			n, _ := c.limit.Get()
-			out = append(out, Violation{"I11", Ref{Type: "limit", ID: c.key}, c.have - n,
-				strconv.Itoa(c.have) + " of at most " + strconv.Itoa(n) + " " + c.key})
+			out = append(out, Violation{
+				"I11",
+				Ref{Type: "limit", ID: c.key},
+				c.have - n,
+				strconv.Itoa(c.have) + " of at most " + strconv.Itoa(n) + " " + c.key,
+			})
 		}
 	}
 	return out

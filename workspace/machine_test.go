@@ -16,13 +16,17 @@ func drawChange(t *rapid.T, v *View, id string) Change {
 	number := v.Numbers[rapid.SampledFrom(sortedKeys(v.Numbers)).Draw(t, "number")]
 	role := Role(rapid.IntRange(1, 3).Draw(t, "role"))
 	access := Access(rapid.IntRange(1, 3).Draw(t, "access"))
-	kind := rapid.SampledFrom([]ChangeKind{MemberRole, MemberRole, MemberDeactivate, MemberDeactivate, MemberReactivate, MemberRemove, MemberContain,
+	kind := rapid.SampledFrom([]ChangeKind{
+		MemberRole, MemberRole, MemberDeactivate, MemberDeactivate, MemberReactivate, MemberRemove, MemberContain,
 		MemberRelease, MemberCreate, MemberUpdate, OwnerTransfer, NumberAssign, NumberAssign, NumberUnassign, NumberAccess, NumberRing, NumberOwner,
-		NumberUpdate}).Draw(t, "kind")
+		NumberUpdate,
+	}).Draw(t, "kind")
 	before := *member
 	after := before
-	c := Change{ID: id, Kind: kind, Subject: Ref{"member", member.ID, member.Email}, Member: member.ID, Before: before,
-		Cause: Cause{Kind: CauseRequest, Class: EvidenceE1}}
+	c := Change{
+		ID: id, Kind: kind, Subject: Ref{"member", member.ID, member.Email}, Member: member.ID, Before: before,
+		Cause: Cause{Kind: CauseRequest, Class: EvidenceE1},
+	}
 	switch rapid.IntRange(0, 4).Draw(t, "cause") {
 	case 0:
 		c.Cause = Cause{Kind: CauseRule, Rule: "r", RuleOwner: "bob", RuleRole: RoleAdmin, Cap: rapid.IntRange(0, 3).Draw(t, "cap"), Class: EvidenceE2}
@@ -86,8 +90,10 @@ func sortedKeys[T any](m map[string]T) []string {
 
 func drawActor(t *rapid.T, v *View) Actor {
 	kind := rapid.SampledFrom([]ActorKind{ActorMember, ActorConnection, ActorSystem}).Draw(t, "actor")
-	a := Actor{Kind: kind, ID: "okta", Label: "okta", Role: Role(rapid.IntRange(1, 3).Draw(t, "acts as")), Sponsor: "bob", Channel: ChannelSync,
-		SponsorLost: rapid.IntRange(0, 5).Draw(t, "lost") == 0}
+	a := Actor{
+		Kind: kind, ID: "okta", Label: "okta", Role: Role(rapid.IntRange(1, 3).Draw(t, "acts as")), Sponsor: "bob", Channel: ChannelSync,
+		SponsorLost: rapid.IntRange(0, 5).Draw(t, "lost") == 0,
+	}
 	if kind == ActorMember {
 		m := v.Members[rapid.SampledFrom(sortedKeys(v.Members)).Draw(t, "person")]
 		a = Actor{Kind: kind, ID: m.ID, Label: m.Email, Role: m.Role, Channel: ChannelConsole}
@@ -95,8 +101,10 @@ func drawActor(t *rapid.T, v *View) Actor {
 	return a
 }
 
-var machinePolicies = []string{"{}", "approve: []", "approve: []\nlimits: {seats: 6, administrators: 4, role_raises_per_run: 2}",
-	"numbers: {view_beside_exclusive: true}\napprove: []", "protect: {members: [cy@acme.com]}", "break_glass: [eli@acme.com]"}
+var machinePolicies = []string{
+	"{}", "approve: []", "approve: []\nlimits: {seats: 6, administrators: 4, role_raises_per_run: 2}",
+	"numbers: {view_beside_exclusive: true}\napprove: []", "protect: {members: [cy@acme.com]}", "break_glass: [eli@acme.com]",
+}
 
 // TestPlansKeepInvariants plays random plans by random actors, one after
 // another, on one workspace: none creates or worsens a violation (I1, I4,

@@ -96,9 +96,11 @@ numbers: {quarantine: a while}
 		all = append(all, err.Error())
 	}
 	text := strings.Join(all, "\n")
-	for _, want := range []string{`clear: "M99.Member"`, "clear: M13.Admin", "clear: without M13.Owner", `clear: "nonsense"`, `approve: unknown operation "everything"`,
+	for _, want := range []string{
+		`clear: "M99.Member"`, "clear: M13.Admin", "clear: without M13.Owner", `clear: "nonsense"`, `approve: unknown operation "everything"`,
 		"limits.administrators", "limits.seats", "limits.numbers", "limits.spend_per_month", "limits.role_raises_per_run", `protect.members: "cfo"`,
-		"protect.groups", "break_glass", "freeze[0].from", "freeze[0].to", "freeze[0].zone", "freeze[1]: from and to", "held_reply", "second_approver", "numbers.quarantine"} {
+		"protect.groups", "break_glass", "freeze[0].from", "freeze[0].to", "freeze[0].zone", "freeze[1]: from and to", "held_reply", "second_approver", "numbers.quarantine",
+	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no problem names %q", want)
 		}
@@ -114,10 +116,12 @@ func TestPolicyHash(t *testing.T) {
 		t.Fatalf("hash %q", base)
 	}
 	seen := map[string]string{base: "default"}
-	for _, text := range []string{"clear: [M04.Member]", "approve: []", "approve: [role.raise]", "limits: {administrators: 3}", "limits: {seats: 3}",
+	for _, text := range []string{
+		"clear: [M04.Member]", "approve: []", "approve: [role.raise]", "limits: {administrators: 3}", "limits: {seats: 3}",
 		"limits: {numbers: 3}", "limits: {spend_per_month: 3}", "limits: {role_raises_per_run: 3}", "limits: {seats: 0}", "protect: {members: [a@b.c]}",
 		"protect: {groups: [a@b.c]}", "break_glass: [a@b.c]", `freeze: [{from: "fri 18:00", to: "mon 07:00"}]`, "held_reply: reject",
-		"second_approver: owner", "numbers: {view_beside_exclusive: true}", "numbers: {quarantine: 1d}"} {
+		"second_approver: owner", "numbers: {view_beside_exclusive: true}", "numbers: {quarantine: 1d}",
+	} {
 		h := decode(t, text).Hash()
 		if other, ok := seen[h]; ok {
 			t.Errorf("%q has the hash of %q", text, other)

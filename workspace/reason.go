@@ -14,7 +14,8 @@ func (p Permission) quoted() string {
 var rowWords = func() (words [len(matrix)]struct {
 	quoted string
 	given  [RoleOwner + 1]string
-}) {
+},
+) {
 	for i := range matrix {
 		words[i].quoted = string(matrix[i].ID) + " '" + matrix[i].Text + "'"
 		for r := RoleNone; r <= RoleOwner; r++ {

@@ -73,8 +73,10 @@ func TestPolicyKeysBite(t *testing.T) {
 
 func joiner(id string) Change {
 	mail := id + "@acme.com"
-	return Change{ID: "join-" + id, Kind: MemberCreate, Subject: Ref{"member", id, mail}, Member: id,
-		After: Member{ID: id, Email: mail, EmailKey: mail, Role: RoleMember, RoleSource: "rule r-member", State: StateActive}}
+	return Change{
+		ID: "join-" + id, Kind: MemberCreate, Subject: Ref{"member", id, mail}, Member: id,
+		After: Member{ID: id, Email: mail, EmailKey: mail, Role: RoleMember, RoleSource: "rule r-member", State: StateActive},
+	}
 }
 
 // What ends access passes everything that makes others wait.
@@ -166,8 +168,13 @@ func TestMemberAuthority(t *testing.T) {
 	for _, tt := range []struct {
 		c    Change
 		rule string
-	}{{joiner("eve"), ""}, {roleChange(v, "dan", RoleAdmin), "M06.Member"}, {roleChange(v, "bob", RoleMember), "M06.Member"}, {leave(v, "dan"), "M05.Member"},
-		{assign("n3", "dan", AccessShared), "M08.Member"}} {
+	}{
+		{joiner("eve"), ""},
+		{roleChange(v, "dan", RoleAdmin), "M06.Member"},
+		{roleChange(v, "bob", RoleMember), "M06.Member"},
+		{leave(v, "dan"), "M05.Member"},
+		{assign("n3", "dan", AccessShared), "M08.Member"},
+	} {
 		d := Check(Proposal{Actor: a, View: v, Changes: []Change{tt.c}})[0]
 		if (d.Verdict == Allow) != (tt.rule == "") || d.Rule != tt.rule {
 			t.Errorf("%s: %s [%s], want [%s]: %s", tt.c.Kind, d.Verdict, d.Rule, tt.rule, d.Reason)
@@ -231,8 +238,10 @@ func TestDependents(t *testing.T) {
 			t.Errorf("%s: %s [%s] %s", d.Change.Kind, d.Verdict, d.Rule, d.Reason)
 		}
 	}
-	tail := Change{Kind: NumberUnassign, Subject: numberRef(v.Numbers["n1"]), Member: "eli", Before: Assignment{Number: "n1", Kind: ToMember, To: "eli"},
-		Cause: Cause{Kind: CauseLeaver, Tail: true, Leaver: "eli", Class: EvidenceE1}}
+	tail := Change{
+		Kind: NumberUnassign, Subject: numberRef(v.Numbers["n1"]), Member: "eli", Before: Assignment{Number: "n1", Kind: ToMember, To: "eli"},
+		Cause: Cause{Kind: CauseLeaver, Tail: true, Leaver: "eli", Class: EvidenceE1},
+	}
 	p = Proposal{Actor: okta(), View: v, Changes: []Change{tail, leave(v, "eli")}}
 	for _, d := range Check(p) {
 		if d.Verdict != Deny || d.Rule != "M13.Admin" {

@@ -21,8 +21,10 @@ func TestWhoGivesWay(t *testing.T) {
 	m.RoleSource = ""
 	nowhere.After = m
 	waits := assign("n2", "dan", AccessExclusive)
-	taken := Change{ID: "taken", Kind: NumberUnassign, Subject: Ref{"number", "n2", "+4722000002"}, Member: "cy",
-		Before: Assignment{Number: "n2", Kind: ToMember, To: "cy", Access: AccessExclusive}}
+	taken := Change{
+		ID: "taken", Kind: NumberUnassign, Subject: Ref{"number", "n2", "+4722000002"}, Member: "cy",
+		Before: Assignment{Number: "n2", Kind: ToMember, To: "cy", Access: AccessExclusive},
+	}
 	for _, tt := range []struct {
 		name   string
 		policy string
@@ -32,12 +34,18 @@ func TestWhoGivesWay(t *testing.T) {
 		{"one number for two", "{}", func(*View) []Change {
 			return []Change{assign("n3", "ann", AccessExclusive), assign("n3", "dan", AccessExclusive), assign("n3", "cy", AccessShared)}
 		}, map[string]string{"c-assign-n3-dan": "deny I4", "c-assign-n3-cy": "deny I4"}},
-		{"one seat for three", "limits: {seats: 6}", func(*View) []Change { return []Change{joiner("eve"), joiner("fay"), joiner("abe")} },
-			map[string]string{"join-eve": "hold I11", "join-fay": "hold I11"}},
-		{"an over-full workspace takes nobody, and loses nobody", "limits: {seats: 2}", func(v *View) []Change { return []Change{joiner("eve"), leave(v, "cy")} },
-			map[string]string{}},
-		{"spending for one of two", "limits: {spend_per_month: 140}", func(*View) []Change { return []Change{joiner("eve"), joiner("abe")} },
-			map[string]string{"join-eve": "hold I11"}},
+		{
+			"one seat for three", "limits: {seats: 6}", func(*View) []Change { return []Change{joiner("eve"), joiner("fay"), joiner("abe")} },
+			map[string]string{"join-eve": "hold I11", "join-fay": "hold I11"},
+		},
+		{
+			"an over-full workspace takes nobody, and loses nobody", "limits: {seats: 2}", func(v *View) []Change { return []Change{joiner("eve"), leave(v, "cy")} },
+			map[string]string{},
+		},
+		{
+			"spending for one of two", "limits: {spend_per_month: 140}", func(*View) []Change { return []Change{joiner("eve"), joiner("abe")} },
+			map[string]string{"join-eve": "hold I11"},
+		},
 		{"one address for two", "{}", func(*View) []Change { return []Change{joiner("eve"), sameAddress} }, map[string]string{"join-zoe": "deny I6"}},
 		{"a row's cap", "approve: []", func(v *View) []Change {
 			return []Change{byRule(roleChange(v, "dan", RoleAdmin)), byRule(roleChange(v, "cy", RoleAdmin))}
@@ -50,8 +58,10 @@ func TestWhoGivesWay(t *testing.T) {
 		}, map[string]string{"c-member.role-dan": "hold P.limits"}},
 		{"a role from nowhere", "{}", func(*View) []Change { return []Change{nowhere} }, map[string]string{"join-fay": "deny I8"}},
 		{"freed and given in one plan", "{}", func(*View) []Change { return []Change{waits, taken} }, map[string]string{}},
-		{"freed by a change that is denied", "protect: {members: [cy@acme.com]}", func(*View) []Change { return []Change{waits, taken} },
-			map[string]string{"taken": "deny P.protect", "c-assign-n2-dan": "deny I4"}},
+		{
+			"freed by a change that is denied", "protect: {members: [cy@acme.com]}", func(*View) []Change { return []Change{waits, taken} },
+			map[string]string{"taken": "deny P.protect", "c-assign-n2-dan": "deny I4"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for range 2 {
@@ -93,8 +103,10 @@ func TestOldFaultsBlockNothing(t *testing.T) {
 	one := func(c Change) Decision {
 		return Check(Proposal{Actor: a, View: v, Policy: decode(t, "approve: []"), Changes: []Change{c}})[0]
 	}
-	for _, c := range []Change{leave(v, "eli"), joiner("eve"), roleChange(v, "dan", RoleAdmin),
-		{Kind: NumberUnassign, Subject: numberRef(n), Member: "bob", Before: n.Assignments[1]}} {
+	for _, c := range []Change{
+		leave(v, "eli"), joiner("eve"), roleChange(v, "dan", RoleAdmin),
+		{Kind: NumberUnassign, Subject: numberRef(n), Member: "bob", Before: n.Assignments[1]},
+	} {
 		if d := one(c); d.Verdict != Allow {
 			t.Errorf("%s: %s [%s] %s", c.Kind, d.Verdict, d.Rule, d.Reason)
 		}

@@ -167,10 +167,20 @@ func (c *connectionShowCmd) Run(ctx context.Context, env *environment) (err erro
 			return writeJSON(env.out, v)
 		}
 		return writeFields(env.out, [][2]string{
-			{"id", v.ID}, {"kind", v.Kind}, {"state", v.State}, {"cause", deref(v.Cause)}, {"failed runs", zeroIsNone(v.Failures)},
-			{"next try", stampOf(v.NextTryAt)}, {"last good run", stampOf(v.LastGood)}, {"last full read", stampOf(v.LastFull)},
-			{"last id sweep", stampOf(v.LastSweep)}, {"people", strconv.Itoa(v.People)}, {"groups", strconv.Itoa(v.Groups)},
-			{"held plans", strconv.Itoa(v.Held)}, {"server", deref(v.Server)}, {"mark", deref(v.Mark)},
+			{"id", v.ID},
+			{"kind", v.Kind},
+			{"state", v.State},
+			{"cause", deref(v.Cause)},
+			{"failed runs", zeroIsNone(v.Failures)},
+			{"next try", stampOf(v.NextTryAt)},
+			{"last good run", stampOf(v.LastGood)},
+			{"last full read", stampOf(v.LastFull)},
+			{"last id sweep", stampOf(v.LastSweep)},
+			{"people", strconv.Itoa(v.People)},
+			{"groups", strconv.Itoa(v.Groups)},
+			{"held plans", strconv.Itoa(v.Held)},
+			{"server", deref(v.Server)},
+			{"mark", deref(v.Mark)},
 		})
 	}
 	return nil

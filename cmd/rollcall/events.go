@@ -102,8 +102,10 @@ func (c *eventListCmd) Run(ctx context.Context, env *environment) (err error) {
 	l := listing{items: views, header: []string{"event", "sink", "type", "subject", "state", "tries", "answer", "at", "next"}, none: "nothing waits"}
 	for i := range views {
 		v := &views[i]
-		l.rows = append(l.rows, []string{v.EventID, v.Sink, v.Type, v.SubjectID, v.State, strconv.Itoa(v.Tries), answered(v.Status, v.Fault), stamp(v.At),
-			stamp(derefTime(v.NextAt))})
+		l.rows = append(l.rows, []string{
+			v.EventID, v.Sink, v.Type, v.SubjectID, v.State, strconv.Itoa(v.Tries), answered(v.Status, v.Fault), stamp(v.At),
+			stamp(derefTime(v.NextAt)),
+		})
 	}
 	if err := l.write(env.out, c.Format); err != nil {
 		return err
@@ -127,17 +129,21 @@ func (c *eventListCmd) done(r *store.Reader, sinks []store.SinkRow) ([]eventView
 		if c.Sink != "" && c.Sink != d.Sink {
 			continue
 		}
-		views = append(views, eventView{EventID: d.EventID, Sink: d.Sink, SinkState: states[d.Sink], Type: d.Type, SubjectType: d.SubjectType,
+		views = append(views, eventView{
+			EventID: d.EventID, Sink: d.Sink, SinkState: states[d.Sink], Type: d.Type, SubjectType: d.SubjectType,
 			SubjectID: d.Subject, Seq: d.Seq, State: d.State, EndsAccess: d.Leaver, Tries: d.Tries, Status: d.Status, Fault: d.Reason,
-			At: d.EventAt, DoneAt: optionalTime(d.DoneAt), VerifiedAt: optionalTime(d.VerifiedAt)})
+			At: d.EventAt, DoneAt: optionalTime(d.DoneAt), VerifiedAt: optionalTime(d.VerifiedAt),
+		})
 	}
 	return views, err
 }
 
 // viewWaiting is a line's head; a sink that is not active holds its lines up.
 func viewWaiting(w *store.WaitingLine, sink string) eventView {
-	v := eventView{EventID: w.EventID, Sink: w.Sink, SinkState: sink, Type: w.Type, SubjectType: w.SubjectType, SubjectID: w.Subject, Seq: w.Seq,
-		State: "pending", EndsAccess: w.EndsAccess, Tries: w.Tries, Status: w.Status, Fault: w.Fault, At: w.At, NextAt: optionalTime(w.DueAt)}
+	v := eventView{
+		EventID: w.EventID, Sink: w.Sink, SinkState: sink, Type: w.Type, SubjectType: w.SubjectType, SubjectID: w.Subject, Seq: w.Seq,
+		State: "pending", EndsAccess: w.EndsAccess, Tries: w.Tries, Status: w.Status, Fault: w.Fault, At: w.At, NextAt: optionalTime(w.DueAt),
+	}
 	if sink != store.SinkActive {
 		v.State, v.NextAt = "pending, sink "+sink, nil
 	}

@@ -20,8 +20,12 @@ func TestKey(t *testing.T) {
 		}
 	}
 	for _, pair := range [][2]string{
-		{"b=2+a=1,dc=x", "A=1+B=2,DC=X"}, {"cn=Bücher,dc=x", "CN=BU\u0308CHER,dc=x"}, {"cn=straße,dc=x", "cn=STRASSE,dc=x"}, {"", " "},
-		{`cn=a\2bb,dc=x`, `cn=a\+b,dc=x`}, {"OID.2.5.4.3=a", "2.5.4.3=A"},
+		{"b=2+a=1,dc=x", "A=1+B=2,DC=X"},
+		{"cn=Bücher,dc=x", "CN=BU\u0308CHER,dc=x"},
+		{"cn=straße,dc=x", "cn=STRASSE,dc=x"},
+		{"", " "},
+		{`cn=a\2bb,dc=x`, `cn=a\+b,dc=x`},
+		{"OID.2.5.4.3=a", "2.5.4.3=A"},
 	} {
 		a, errA := Key(pair[0])
 		b, errB := Key(pair[1])

@@ -92,8 +92,10 @@ func crowd(n int) []byte {
 // paging times ldapsearch.
 func (s *openLDAP) paging(b *testing.B) time.Duration {
 	began := time.Now()
-	cmd := exec.Command("ldapsearch", append([]string{"-LLL", "-x", "-E", "pr=500/noprompt", "-H", s.URL(), "-D", ldaptest.Reader, "-w", ldaptest.ReaderPW,
-		"-b", slapdPeople, "(objectClass=inetOrgPerson)"}, attributes...)...)
+	cmd := exec.Command("ldapsearch", append([]string{
+		"-LLL", "-x", "-E", "pr=500/noprompt", "-H", s.URL(), "-D", ldaptest.Reader, "-w", ldaptest.ReaderPW,
+		"-b", slapdPeople, "(objectClass=inetOrgPerson)",
+	}, attributes...)...)
 	if err := cmd.Run(); err != nil {
 		b.Fatal(err)
 	}

@@ -56,7 +56,8 @@ func inFull(f fault) fault {
 
 // denies are faults of the access list.
 func denies(name, what, to string) fault {
-	return fault{name: name, what: what,
+	return fault{
+		name: name, what: what,
 		do:   func(f *field) { f.slapd.Access(auth, to+nobodySee, readRest); f.moved() },
 		undo: func(f *field) { f.slapd.Access() },
 	}

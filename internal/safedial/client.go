@@ -181,8 +181,10 @@ func (t *transport) CloseIdleConnections() {
 }
 
 func (g *Guard) transport(plain bool) *http.Transport {
-	dialer := &net.Dialer{Timeout: g.opt.DialTimeout, Resolver: g.opt.Resolver,
-		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error { return g.control(address, plain) }}
+	dialer := &net.Dialer{
+		Timeout: g.opt.DialTimeout, Resolver: g.opt.Resolver,
+		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error { return g.control(address, plain) },
+	}
 	return &http.Transport{
 		DialContext:            dialer.DialContext,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: g.opt.RootCAs},

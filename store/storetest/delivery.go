@@ -64,9 +64,11 @@ func (o *outbox) say(at workspace.Micros, member string, types ...string) {
 				return err
 			}
 			o.seen[member] = seq
-			return tx.InsertEvents([]store.EventRow{{SubjectType: "member", Subject: member, Seq: seq,
+			return tx.InsertEvents([]store.EventRow{{
+				SubjectType: "member", Subject: member, Seq: seq,
 				ID: fmt.Sprintf("%s-%d", member, seq), Type: eventType, Leaver: endsAccess(eventType), At: at, Run: "r1",
-				Body: []byte(`{}`)}})
+				Body: []byte(`{}`),
+			}})
 		})
 	}
 }
@@ -356,8 +358,10 @@ func retryAndSettle(t *testing.T, s *store.Store) {
 	o.update(func(tx *store.Tx) error { return tx.Delay(d, 100, 3, 502, "refused") })
 	o.none("a", 99)
 	w := read(o.room, func(rd *store.Reader) ([]store.WaitingLine, error) { return rd.Waiting("a", 9) })
-	same(t, "waiting", w, []store.WaitingLine{{Sink: "a", SubjectType: "member", Subject: "m1", Seq: 1, EventID: "m1-1", Type: "member.created",
-		At: 1, Last: 3, Tries: 1, DueAt: 100, Status: 502, Fault: "refused", EndsAccess: true}})
+	same(t, "waiting", w, []store.WaitingLine{{
+		Sink: "a", SubjectType: "member", Subject: "m1", Seq: 1, EventID: "m1-1", Type: "member.created",
+		At: 1, Last: 3, Tries: 1, DueAt: 100, Status: 502, Fault: "refused", EndsAccess: true,
+	}})
 	var retried int64
 	o.update(func(tx *store.Tx) (err error) { retried, err = tx.RetrySink("a", 4); return err })
 	if retried != 1 {
@@ -537,8 +541,10 @@ func parallelEvents(t *testing.T, s *store.Store) {
 					if err != nil {
 						return err
 					}
-					return tx.InsertEvents([]store.EventRow{{SubjectType: "member", Subject: id, Seq: seq, ID: fmt.Sprintf("%s-%d", id, seq),
-						Type: "member.role_changed", Leaver: seq%7 == 0, At: 1}})
+					return tx.InsertEvents([]store.EventRow{{
+						SubjectType: "member", Subject: id, Seq: seq, ID: fmt.Sprintf("%s-%d", id, seq),
+						Type: "member.role_changed", Leaver: seq%7 == 0, At: 1,
+					}})
 				})
 				if err != nil {
 					t.Error(err)
@@ -695,8 +701,10 @@ func revocations(t *testing.T, s *store.Store) {
 				if err != nil {
 					return err
 				}
-				rows = append(rows, store.EventRow{SubjectType: "member", Subject: id, Seq: seq, ID: fmt.Sprintf("%d-%s-%d", gen, id, seq), Type: types[id],
-					Leaver: endsAccess(types[id]), Leaf: n, At: workspace.Micros(100 * (n + 1))})
+				rows = append(rows, store.EventRow{
+					SubjectType: "member", Subject: id, Seq: seq, ID: fmt.Sprintf("%d-%s-%d", gen, id, seq), Type: types[id],
+					Leaver: endsAccess(types[id]), Leaf: n, At: workspace.Micros(100 * (n + 1)),
+				})
 			}
 			return tx.InsertEvents(rows)
 		})
@@ -738,8 +746,10 @@ func revocations(t *testing.T, s *store.Store) {
 	before := end()
 	leaf(2, map[string]string{"m1": "member.reactivated"}) // a restore
 	stale(before)
-	same(t, "a new generation", feed(store.RevocationPlace{Gen: 2, Leaf: -1}, 9), []store.RevocationRow{{Gen: 2, Leaf: 0, Member: "m1", Epoch: 4,
-		State: "deactivated", At: 100}})
+	same(t, "a new generation", feed(store.RevocationPlace{Gen: 2, Leaf: -1}, 9), []store.RevocationRow{{
+		Gen: 2, Leaf: 0, Member: "m1", Epoch: 4,
+		State: "deactivated", At: 100,
+	}})
 }
 
 func signingKeys(t *testing.T, s *store.Store) {

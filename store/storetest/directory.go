@@ -14,12 +14,16 @@ func identities(t *testing.T, s *store.Store) {
 	full.DN = "uid=ann,ou=people,dc=acme,dc=com"
 	full.Reason = "disabled"
 	full.Active = false
-	full.Attributes = workspace.Attributes{"groups": {}, "title": {"CTO \"of\" \\ all\n"}, "email": {"a@acme.com", "ä@acme.com"},
-		"日本": {"値", ""}}
+	full.Attributes = workspace.Attributes{
+		"groups": {}, "title": {"CTO \"of\" \\ all\n"}, "email": {"a@acme.com", "ä@acme.com"},
+		"日本": {"値", ""},
+	}
 	full.Document = []byte(`{"userName":"Ann@Acme.com"}`)
 	full.ObservedAt, full.UpdatedAt = 77, 66
-	bare := store.IdentityRow{Identity: workspace.Identity{ID: "bare", Connection: "okta", UserName: "bare", Active: true,
-		Version: 1}, UserKey: "bare"}
+	bare := store.IdentityRow{Identity: workspace.Identity{
+		ID: "bare", Connection: "okta", UserName: "bare", Active: true,
+		Version: 1,
+	}, UserKey: "bare"}
 	r.update(func(tx *store.Tx) error {
 		if err := tx.InsertMember(member("m1", "ann@acme.com")); err != nil {
 			return err
@@ -117,15 +121,20 @@ func countUsers(r room, connection string) (total, listed int) {
 func identityVersions(t *testing.T, s *store.Store) {
 	r := newRoom(t, s)
 	row := person("okta", "ann@acme.com", 1)
-	row.Values = []store.IdentityValue{{Attr: "emails", Value: "Ann@acme.com", Key: "ann@acme.com", Type: "work", Primary: true},
-		{Attr: "emails", Value: "a@home.org", Key: "a@home.org"}, {Attr: "phoneNumbers", Value: "+1", Key: "+1"}}
+	row.Values = []store.IdentityValue{
+		{Attr: "emails", Value: "Ann@acme.com", Key: "ann@acme.com", Type: "work", Primary: true},
+		{Attr: "emails", Value: "a@home.org", Key: "a@home.org"},
+		{Attr: "phoneNumbers", Value: "+1", Key: "+1"},
+	}
 	r.update(func(tx *store.Tx) error { return tx.InsertIdentity(row) })
 	byMail := func(key string) int {
 		n := 0
 		r.view(func(rd *store.Reader) (err error) {
-			n, _, err = rd.Users(store.UserQuery{Connection: "okta", Start: 1, Count: 10,
+			n, _, err = rd.Users(store.UserQuery{
+				Connection: "okta", Start: 1, Count: 10,
 				Where: `i.identity_id IN (SELECT v.identity_id FROM identity_value v WHERE v.workspace_id = i.workspace_id
-					AND v.attr = 'emails' AND v.value_key = ?)`, Args: []any{key}})
+					AND v.attr = 'emails' AND v.value_key = ?)`, Args: []any{key},
+			})
 			return err
 		})
 		return n

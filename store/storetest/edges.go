@@ -15,8 +15,10 @@ import (
 // dirGroup makes a directory group whose name is its id.
 func dirGroup(connection, id string, n int) workspace.DirectoryGroup {
 	at := workspace.Micros(1_000 * n)
-	return workspace.DirectoryGroup{ID: id, Connection: connection, ExternalID: "ext-" + id, Name: id, Version: 1,
-		CreatedAt: at, UpdatedAt: at, ObservedAt: at}
+	return workspace.DirectoryGroup{
+		ID: id, Connection: connection, ExternalID: "ext-" + id, Name: id, Version: 1,
+		CreatedAt: at, UpdatedAt: at, ObservedAt: at,
+	}
 }
 
 func user(id string) store.Edge  { return store.Edge{Child: id, Kind: "user"} }
@@ -25,9 +27,11 @@ func group(id string) store.Edge { return store.Edge{Child: id, Kind: "group"} }
 // directoryGroups: columns, keys, versions and the end of a group.
 func directoryGroups(t *testing.T, s *store.Store) {
 	r := newRoom(t, s)
-	g := workspace.DirectoryGroup{ID: "g1", Connection: "corp", ExternalID: "S-1-5", Name: "Vertrieb Köln",
+	g := workspace.DirectoryGroup{
+		ID: "g1", Connection: "corp", ExternalID: "S-1-5", Name: "Vertrieb Köln",
 		DN: "cn=vertrieb,dc=acme", Managers: []string{"cn=ann", "cn=\"bob\""}, Attributes: workspace.Attributes{"mail": {"v@acme.com"}},
-		Document: []byte(`{"a":1}`), Version: 1, CreatedAt: 5, UpdatedAt: 6, ObservedAt: 7}
+		Document: []byte(`{"a":1}`), Version: 1, CreatedAt: 5, UpdatedAt: 6, ObservedAt: 7,
+	}
 	key := fold.Key(g.Name)
 	r.update(func(tx *store.Tx) error { return tx.InsertDirectoryGroup(g, key) })
 	for what, query := range map[string]func(rd *store.Reader) (workspace.DirectoryGroup, error){
@@ -313,8 +317,16 @@ func loops(t *testing.T, s *store.Store) {
 				return err
 			}
 		}
-		for _, e := range [][3]string{{"a", "b", "group"}, {"b", "a", "group"}, {"self", "self", "group"}, {"self", "a", "group"},
-			{"a", "u", "user"}, {"b", "u", "user"}, {"b", "v", "user"}, {"self", "w", "user"}} {
+		for _, e := range [][3]string{
+			{"a", "b", "group"},
+			{"b", "a", "group"},
+			{"self", "self", "group"},
+			{"self", "a", "group"},
+			{"a", "u", "user"},
+			{"b", "u", "user"},
+			{"b", "v", "user"},
+			{"self", "w", "user"},
+		} {
 			if _, err := tx.AddEdges(e[0], []store.Edge{{Child: e[1], Kind: e[2]}}, 1); err != nil {
 				return err
 			}

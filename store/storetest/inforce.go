@@ -65,8 +65,10 @@ func inForce(t *testing.T, s *store.Store) {
 			}
 		}
 		for i, subject := range []string{"identity:" + ids[3].ID, "member:m00", "member:stranger", "member:m00"} {
-			h := store.HoldRow{ID: fmt.Sprintf("H-%d", 12-i), PlanHash: fmt.Sprintf("sha256:%064d", i), Connection: "okta", Subject: subject, State: "open",
-				CreatedAt: workspace.Micros(20 - i), Changes: []byte(`[]`)}
+			h := store.HoldRow{
+				ID: fmt.Sprintf("H-%d", 12-i), PlanHash: fmt.Sprintf("sha256:%064d", i), Connection: "okta", Subject: subject, State: "open",
+				CreatedAt: workspace.Micros(20 - i), Changes: []byte(`[]`),
+			}
 			if i == 3 {
 				h.State = "approved"
 			}

@@ -64,8 +64,10 @@ func leavers(t *testing.T, s *store.Store) {
 	repairs := func() []store.RepairRow {
 		return read(r, func(rd *store.Reader) ([]store.RepairRow, error) { return rd.Repairs(10) })
 	}
-	same(t, "repairs", repairs(), []store.RepairRow{{Member: "m1", Step: "a", Error: "e", Tries: 1, At: 9},
-		{Member: "m1", Step: "b", Error: "f", Tries: 2, At: 10}})
+	same(t, "repairs", repairs(), []store.RepairRow{
+		{Member: "m1", Step: "a", Error: "e", Tries: 1, At: 9},
+		{Member: "m1", Step: "b", Error: "f", Tries: 2, At: 10},
+	})
 	r.update(func(tx *store.Tx) error { return tx.DeleteRepair("m1", "a") })
 	same(t, "repairs", len(repairs()), 1)
 }
@@ -114,9 +116,11 @@ func due(t *testing.T, s *store.Store) {
 // invitations: one pending per address, versions, domains.
 func invitations(t *testing.T, s *store.Store) {
 	r := newRoom(t, s)
-	i := workspace.Invitation{ID: "i1", Email: "New@acme.com", EmailKey: "new@acme.com", Role: workspace.RoleAdmin,
+	i := workspace.Invitation{
+		ID: "i1", Email: "New@acme.com", EmailKey: "new@acme.com", Role: workspace.RoleAdmin,
 		State: workspace.InvitationPending, Inviter: "m1", Numbers: []string{"n1", "n2"}, TokenHash: "00ff", Held: true,
-		CreatedAt: 5, ExpiresAt: 6, Version: 1}
+		CreatedAt: 5, ExpiresAt: 6, Version: 1,
+	}
 	put := func(i workspace.Invitation) func(tx *store.Tx) error {
 		return func(tx *store.Tx) error { return tx.PutInvitation(i) }
 	}

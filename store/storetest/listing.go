@@ -39,8 +39,10 @@ func listings(t *testing.T, s *store.Store) {
 			tx.InsertGroup(workspace.Group{ID: "g2", Name: "HQ", NameKey: "hq", Version: 1}),
 			tx.InsertIdentity(row), tx.InsertIdentity(second), tx.InsertIdentity(old), tx.DeleteIdentity(old.ID, "deleted", 1),
 			tx.InsertNumber(phone("n1", "+15550102", "")), tx.InsertNumber(phone("n2", "+15550101", "")), tx.InsertNumber(phone("n3", "+15550100", "")),
-			tx.PutInvitation(workspace.Invitation{ID: "i1", Email: "New@acme.com", EmailKey: "new@acme.com", Role: workspace.RoleMember,
-				State: workspace.InvitationPending, Version: 1}),
+			tx.PutInvitation(workspace.Invitation{
+				ID: "i1", Email: "New@acme.com", EmailKey: "new@acme.com", Role: workspace.RoleMember,
+				State: workspace.InvitationPending, Version: 1,
+			}),
 			tx.PutAssignment(workspace.Assignment{Number: "n1", Kind: workspace.ToMember, To: "m005", Access: workspace.AccessShared, Ring: 2}),
 			tx.PutAssignment(workspace.Assignment{Number: "n1", Kind: workspace.ToGroup, To: "g1", Access: workspace.AccessShared, Ring: 1}),
 			tx.PutAssignment(workspace.Assignment{Number: "n1", Kind: workspace.ToInvitation, To: "i1", Access: workspace.AccessShared}),
@@ -92,8 +94,11 @@ func listings(t *testing.T, s *store.Store) {
 	ann := find(store.MemberFilter{Person: "m005"})[0]
 	same(t, "groups", ann.Groups, []string{"HQ", "Sales"})
 	same(t, "connections", ann.Connections, []string{"corp", "okta"})
-	same(t, "numbers", ann.Numbers, []store.NumberHolding{{Number: "+15550100", Access: "view_only"}, {Number: "+15550101", Owner: true},
-		{Number: "+15550102", Access: "shared", Owner: true, Ring: 2}})
+	same(t, "numbers", ann.Numbers, []store.NumberHolding{
+		{Number: "+15550100", Access: "view_only"},
+		{Number: "+15550101", Owner: true},
+		{Number: "+15550102", Access: "shared", Owner: true, Ring: 2},
+	})
 	same(t, "connections of one who is gone", find(store.MemberFilter{Person: "m000"})[0].Connections, []string{})
 
 	inGroups := func(key string, most int) []store.GroupListing {
@@ -120,8 +125,11 @@ func listings(t *testing.T, s *store.Store) {
 	}
 	n1 := list("+15550102", "", 10)[0]
 	same(t, "owners", n1.OwnerEmails, []string{"005@acme.com"})
-	same(t, "assignees", n1.To, []store.AssigneeListing{{To: "Sales", Kind: "group", Access: "shared", Ring: 1},
-		{To: "005@acme.com", Kind: "member", Access: "shared", Ring: 2}, {To: "New@acme.com", Kind: "invitation", Access: "shared"}})
+	same(t, "assignees", n1.To, []store.AssigneeListing{
+		{To: "Sales", Kind: "group", Access: "shared", Ring: 1},
+		{To: "005@acme.com", Kind: "member", Access: "shared", Ring: 2},
+		{To: "New@acme.com", Kind: "invitation", Access: "shared"},
+	})
 	same(t, "owners", list("+15550101", "", 10)[0].OwnerEmails, []string{"000@acme.com", "005@acme.com"})
 }
 

@@ -14,10 +14,12 @@ import (
 // not removed (I6), there is one primary Owner.
 func members(t *testing.T, s *store.Store) {
 	r := newRoom(t, s)
-	full := workspace.Member{ID: "m1", Name: "Ann", Email: "Ann@Acme.com", EmailKey: "ann@acme.com", Role: workspace.RoleOwner,
+	full := workspace.Member{
+		ID: "m1", Name: "Ann", Email: "Ann@Acme.com", EmailKey: "ann@acme.com", Role: workspace.RoleOwner,
 		RoleSource: "owners", State: workspace.StateActive, Contained: true, ContainedSince: 5, ContainedCause: "okta", Primary: true,
 		BreakGlass: true, Epoch: 7, Version: 1, Seq: 3, Reason: "none", JoinedAt: 11, DeactivatedAt: 12, LastActiveAt: 13,
-		AccessEnd: 14, GraceUntil: 15, TailHeld: true}
+		AccessEnd: 14, GraceUntil: 15, TailHeld: true,
+	}
 	insert := func(m workspace.Member) func(tx *store.Tx) error {
 		return func(tx *store.Tx) error { return tx.InsertMember(m) }
 	}
@@ -59,8 +61,12 @@ func owners(t *testing.T, s *store.Store) {
 			id    string
 			role  workspace.Role
 			state workspace.MemberState
-		}{{"c", workspace.RoleOwner, workspace.StateActive}, {"a", workspace.RoleOwner, workspace.StateActive},
-			{"b", workspace.RoleOwner, workspace.StateDeactivated}, {"d", workspace.RoleAdmin, workspace.StateActive}} {
+		}{
+			{"c", workspace.RoleOwner, workspace.StateActive},
+			{"a", workspace.RoleOwner, workspace.StateActive},
+			{"b", workspace.RoleOwner, workspace.StateDeactivated},
+			{"d", workspace.RoleAdmin, workspace.StateActive},
+		} {
 			row := member(m.id, fmt.Sprintf("%d@acme.com", i))
 			row.Role, row.State = m.role, m.state
 			if err := tx.InsertMember(row); err != nil {
@@ -134,8 +140,10 @@ func totals(t *testing.T, s *store.Store) {
 // supports: a grant's supporters are kept apart by giver; Since stays.
 func supports(t *testing.T, s *store.Store) {
 	r := newRoom(t, s)
-	one := store.SupportRow{Member: "m1", Kind: "group", Object: "g1", By: "rule r-1", Value: "v", Connection: "okta", Source: "profile",
-		Run: "run1", Author: "ann", Since: 5, Confirmed: 6, Until: 7}
+	one := store.SupportRow{
+		Member: "m1", Kind: "group", Object: "g1", By: "rule r-1", Value: "v", Connection: "okta", Source: "profile",
+		Run: "run1", Author: "ann", Since: 5, Confirmed: 6, Until: 7,
+	}
 	two := store.SupportRow{Member: "m1", Kind: "group", Object: "g1", By: "manual", Since: 9}
 	out := store.ExceptionRow{Member: "m1", Kind: "group", Object: "g1", Rule: "r-1", By: "ann", Reason: "asked", At: 1, Until: 2}
 	r.update(func(tx *store.Tx) error {

@@ -13,7 +13,8 @@ import (
 // every side.
 func numbers(t *testing.T, s *store.Store) {
 	r := newRoom(t, s)
-	full := workspace.Number{ID: "n1", E164: "+4930111", Name: "Empfang Köln", Type: "local", Pool: "berlin", Site: "hq",
+	full := workspace.Number{
+		ID: "n1", E164: "+4930111", Name: "Empfang Köln", Type: "local", Pool: "berlin", Site: "hq",
 		State: workspace.NumberAssigned, Version: 1, Seq: 4, QuarantineUntil: 5, LegalHold: true,
 		Assignments: []workspace.Assignment{
 			{Number: "n1", Kind: workspace.ToMember, To: "m2", Access: workspace.AccessShared, Ring: 1, Notify: true, Since: 1},
@@ -23,8 +24,11 @@ func numbers(t *testing.T, s *store.Store) {
 			{Number: "n1", Kind: workspace.ToMember, To: "m3", Access: workspace.AccessViewOnly, Since: 5},
 		},
 		Owners: []string{"m1", "m3"},
-		Reservations: []workspace.Reservation{{Number: "n1", Kind: workspace.ToInvitation, For: "i2", Until: 7, Why: "import"},
-			{Number: "n1", Kind: workspace.ToMember, For: "m4", Why: "grace"}}}
+		Reservations: []workspace.Reservation{
+			{Number: "n1", Kind: workspace.ToInvitation, For: "i2", Until: 7, Why: "import"},
+			{Number: "n1", Kind: workspace.ToMember, For: "m4", Why: "grace"},
+		},
+	}
 	r.update(func(tx *store.Tx) error {
 		for n := range 6 {
 			if err := tx.InsertMember(member(fmt.Sprint("m", n), fmt.Sprintf("%d@acme.com", n))); err != nil {
@@ -67,8 +71,16 @@ func numbers(t *testing.T, s *store.Store) {
 		kind workspace.AssigneeKind
 		id   string
 		want int
-	}{{workspace.ToMember, "m1", 1}, {workspace.ToMember, "m4", 1}, {workspace.ToMember, "m5", 0}, {workspace.ToMember, "g1", 0},
-		{workspace.ToGroup, "g1", 1}, {workspace.ToInvitation, "i1", 1}, {workspace.ToInvitation, "i2", 1}, {workspace.ToGroup, "i1", 0}} {
+	}{
+		{workspace.ToMember, "m1", 1},
+		{workspace.ToMember, "m4", 1},
+		{workspace.ToMember, "m5", 0},
+		{workspace.ToMember, "g1", 0},
+		{workspace.ToGroup, "g1", 1},
+		{workspace.ToInvitation, "i1", 1},
+		{workspace.ToInvitation, "i2", 1},
+		{workspace.ToGroup, "i1", 0},
+	} {
 		got := of(func(rd *store.Reader) ([]workspace.Number, error) {
 			if c.kind == workspace.ToMember {
 				return rd.NumbersOf(c.id)
@@ -134,8 +146,12 @@ func ownedBySame(t *testing.T, s *store.Store) {
 	for _, c := range []struct {
 		attr, key string
 		want      []string
-	}{{"department", "sales", []string{"n2", "n1", "n0"}}, {"department", "legal", []string{"n2"}}, {"title", "title legal", []string{"n2"}},
-		{"title", "legal", nil}} {
+	}{
+		{"department", "sales", []string{"n2", "n1", "n0"}},
+		{"department", "legal", []string{"n2"}},
+		{"title", "title legal", []string{"n2"}},
+		{"title", "legal", nil},
+	} {
 		var ids []string
 		for _, n := range read(r, func(rd *store.Reader) ([]workspace.Number, error) { return rd.NumbersOwnedBySame(c.attr, c.key) }) {
 			ids = append(ids, n.ID)

@@ -50,12 +50,16 @@ func duplicates(t *testing.T, s *store.Store) {
 			return tx.InsertNumber(phone(fmt.Sprintf("n%d", n), "+15550199", ""))
 		}},
 		{"assignment", "exclusive", func(tx *store.Tx, n int) error {
-			return tx.PutAssignment(workspace.Assignment{Number: "shared", Kind: workspace.ToMember, To: fmt.Sprintf("holder%d", n),
-				Access: workspace.AccessExclusive, Ring: 1})
+			return tx.PutAssignment(workspace.Assignment{
+				Number: "shared", Kind: workspace.ToMember, To: fmt.Sprintf("holder%d", n),
+				Access: workspace.AccessExclusive, Ring: 1,
+			})
 		}},
 		{"invitation", "pending", func(tx *store.Tx, n int) error {
-			return tx.PutInvitation(workspace.Invitation{ID: fmt.Sprintf("i%d", n), Email: "new@acme.com", EmailKey: "new@acme.com",
-				Role: workspace.RoleMember, State: workspace.InvitationPending, Version: 1})
+			return tx.PutInvitation(workspace.Invitation{
+				ID: fmt.Sprintf("i%d", n), Email: "new@acme.com", EmailKey: "new@acme.com",
+				Role: workspace.RoleMember, State: workspace.InvitationPending, Version: 1,
+			})
 		}},
 	} {
 		t.Run(race.table+" "+race.key, func(t *testing.T) {

@@ -31,8 +31,10 @@ func workspaceRow(t *testing.T, s *store.Store) {
 	r.update(func(tx *store.Tx) error { return tx.PutWorkspace(again) })
 	same(t, "workspace", read(r, (*store.Reader).Workspace), changed)
 
-	c := store.ConnectionRow{ID: "corp", Kind: "ldap", Profile: "ad", ActsAs: "admin", Authority: "admin", Sponsor: "m1",
-		Mode: "enforce", State: "active", Scope: "sha256:1", SettledAt: 2, CreatedAt: 1, LastSeenAt: 3, LastGoodRunAt: 4}
+	c := store.ConnectionRow{
+		ID: "corp", Kind: "ldap", Profile: "ad", ActsAs: "admin", Authority: "admin", Sponsor: "m1",
+		Mode: "enforce", State: "active", Scope: "sha256:1", SettledAt: 2, CreatedAt: 1, LastSeenAt: 3, LastGoodRunAt: 4,
+	}
 	r.update(func(tx *store.Tx) error { return tx.PutConnection(c) })
 	same(t, "connection", read(r, func(rd *store.Reader) (store.ConnectionRow, error) { return rd.Connection("corp") }), c)
 
@@ -45,8 +47,10 @@ func workspaceRow(t *testing.T, s *store.Store) {
 func tokens(t *testing.T, s *store.Store) {
 	r := newRoom(t, s)
 	ws := read(r, (*store.Reader).Workspace).ID
-	row := store.TokenRow{Workspace: ws, ID: ws + "-t1", Connection: "okta", Hash: "ab", Scopes: []string{"scim", "ssf"},
-		Networks: []string{"10.0.0.0/8", "2001:db8::/32"}, CreatedAt: 1, ExpiresAt: 500}
+	row := store.TokenRow{
+		Workspace: ws, ID: ws + "-t1", Connection: "okta", Hash: "ab", Scopes: []string{"scim", "ssf"},
+		Networks: []string{"10.0.0.0/8", "2001:db8::/32"}, CreatedAt: 1, ExpiresAt: 500,
+	}
 	two := store.TokenRow{Workspace: ws, ID: ws + "-t2", Connection: "corp", Hash: "cd", CreatedAt: 2}
 	r.update(func(tx *store.Tx) error { return errors.Join(tx.InsertToken(row), tx.InsertToken(two)) })
 	r.conflicts("token", "id", func(tx *store.Tx) error { return tx.InsertToken(row) })
@@ -81,8 +85,10 @@ func runs(t *testing.T, s *store.Store) {
 	gone(r, func(rd *store.Reader) (store.RunRow, error) { return rd.Run("last") })
 	var all []store.RunRow
 	for i := range 4 {
-		run := store.RunRow{ID: fmt.Sprintf("0199aaaa-%d", i), Connection: []string{"okta", "corp"}[i%2], Kind: "scim", State: "done",
-			StartedAt: workspace.Micros(10 * i), EndedAt: 99, Applied: i, Noop: 1, Held: 2, Denied: 3, Failed: 4, Body: []byte(`{"x":1}`)}
+		run := store.RunRow{
+			ID: fmt.Sprintf("0199aaaa-%d", i), Connection: []string{"okta", "corp"}[i%2], Kind: "scim", State: "done",
+			StartedAt: workspace.Micros(10 * i), EndedAt: 99, Applied: i, Noop: 1, Held: 2, Denied: 3, Failed: 4, Body: []byte(`{"x":1}`),
+		}
 		r.update(func(tx *store.Tx) error { return tx.PutRun(store.RunRow{ID: run.ID}) })
 		r.update(func(tx *store.Tx) error { return tx.PutRun(run) })
 		all = append([]store.RunRow{run}, all...)
@@ -108,9 +114,11 @@ func runs(t *testing.T, s *store.Store) {
 
 func changes(t *testing.T, s *store.Store) {
 	r := newRoom(t, s)
-	c := store.ChangeRow{ID: "c1", Run: "r1", Commit: "k1", Seq: 1, Kind: "member.deactivate", TargetType: "member", TargetID: "m1",
+	c := store.ChangeRow{
+		ID: "c1", Run: "r1", Commit: "k1", Seq: 1, Kind: "member.deactivate", TargetType: "member", TargetID: "m1",
 		Member: "m1", ActorKind: "connection", Connection: "okta", Verdict: "allow", Outcome: "applied", Row: "M05", Rule: "eligible[0]",
-		At: 5, Leaf: 3, Record: []byte(`{"v":1}`), Body: []byte(`{"id":"c1"}`)}
+		At: 5, Leaf: 3, Record: []byte(`{"v":1}`), Body: []byte(`{"id":"c1"}`),
+	}
 	r.update(func(tx *store.Tx) error { return tx.PutRun(store.RunRow{ID: "r1"}) })
 	err := r.h.Update(t.Context(), store.UnitOptions{}, func(tx *store.Tx) error { return tx.InsertChanges([]store.ChangeRow{c}) })
 	if err == nil {
@@ -121,8 +129,10 @@ func changes(t *testing.T, s *store.Store) {
 	two.ID, two.Seq, two.Kind, two.AbsenceProof, two.At = "c2", 2, "member.role", "", 6
 	r.update(func(tx *store.Tx) error {
 		return errors.Join(
-			tx.InsertAbsenceProof(store.AbsenceProofRow{ID: "p1", Run: "r1", Identity: "i1", Connection: "okta", Class: "E1", Reason: "disabled",
-				Reads: []byte("[]")}),
+			tx.InsertAbsenceProof(store.AbsenceProofRow{
+				ID: "p1", Run: "r1", Identity: "i1", Connection: "okta", Class: "E1", Reason: "disabled",
+				Reads: []byte("[]"),
+			}),
 			tx.InsertChanges([]store.ChangeRow{two, c}))
 	})
 	of := func(f func(*store.Reader, string) ([]store.ChangeRow, error), id string) []store.ChangeRow {
@@ -136,8 +146,10 @@ func changes(t *testing.T, s *store.Store) {
 func holds(t *testing.T, s *store.Store) {
 	r := newRoom(t, s)
 	hold := func(id, hash, subject string, at workspace.Micros) store.HoldRow {
-		return store.HoldRow{ID: id, PlanHash: "sha256:" + hash, Connection: "okta", Run: "r1", Subject: subject, State: "open",
-			Reason: "R17", CreatedAt: at, ExpiresAt: 100, Observation: []byte(`{}`), Changes: []byte(`[]`)}
+		return store.HoldRow{
+			ID: id, PlanHash: "sha256:" + hash, Connection: "okta", Run: "r1", Subject: subject, State: "open",
+			Reason: "R17", CreatedAt: at, ExpiresAt: 100, Observation: []byte(`{}`), Changes: []byte(`[]`),
+		}
 	}
 	a, b := hold("H-1", "0123456789abcdef", "member:m1", 1), hold("H-2", "0123456799abcdef", "member:m2", 2)
 	r.update(func(tx *store.Tx) error { return errors.Join(tx.PutHold(a), tx.PutHold(b)) })
@@ -205,8 +217,10 @@ func eventOrder(t *testing.T, s *store.Store) {
 				if seq != int64(i+1) {
 					t.Errorf("%v: sequence %d, want %d", subject, seq, i+1)
 				}
-				e := store.EventRow{SubjectType: subject[0], Subject: subject[1], Seq: seq, ID: fmt.Sprintf("%s%d", subject[1], i), Type: "x",
-					Leaver: i == 1, Leaf: 4, At: 5, Body: []byte("{}")}
+				e := store.EventRow{
+					SubjectType: subject[0], Subject: subject[1], Seq: seq, ID: fmt.Sprintf("%s%d", subject[1], i), Type: "x",
+					Leaver: i == 1, Leaf: 4, At: 5, Body: []byte("{}"),
+				}
 				if subject[0] == "member" {
 					want = append(want, e)
 				}

@@ -28,8 +28,10 @@ func newRoom(t *testing.T, s *store.Store) room {
 	id := fmt.Sprintf("room-%d", rooms.Add(1))
 	r := room{T: t, h: s.In(id)}
 	r.update(func(tx *store.Tx) error {
-		err := tx.PutWorkspace(store.WorkspaceRow{ID: id, Name: "Acme Inc", Plan: "business", Active: true, Zone: "UTC",
-			CreatedAt: 1})
+		err := tx.PutWorkspace(store.WorkspaceRow{
+			ID: id, Name: "Acme Inc", Plan: "business", Active: true, Zone: "UTC",
+			CreatedAt: 1,
+		})
 		for _, c := range []string{"okta", "corp"} {
 			err = errors.Join(err, tx.PutConnection(store.ConnectionRow{ID: c, Kind: "scim", CreatedAt: 1}))
 		}
@@ -126,13 +128,17 @@ func person(connection, userName string, n int) store.IdentityRow {
 
 // member makes an active member.
 func member(id, email string) workspace.Member {
-	return workspace.Member{ID: id, Name: "Name of " + id, Email: email, EmailKey: fold.Key(email),
+	return workspace.Member{
+		ID: id, Name: "Name of " + id, Email: email, EmailKey: fold.Key(email),
 		Role: workspace.RoleMember, RoleSource: "rule r-member", State: workspace.StateActive, Epoch: 1, Version: 1,
-		JoinedAt: 1}
+		JoinedAt: 1,
+	}
 }
 
 // phone makes a free number.
 func phone(id, e164, pool string) workspace.Number {
-	return workspace.Number{ID: id, E164: e164, Name: "Line " + id, Type: "local", Pool: pool,
-		State: workspace.NumberFree, Version: 1}
+	return workspace.Number{
+		ID: id, E164: e164, Name: "Line " + id, Type: "local", Pool: pool,
+		State: workspace.NumberFree, Version: 1,
+	}
 }

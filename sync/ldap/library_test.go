@@ -171,8 +171,10 @@ func TestValues(t *testing.T) {
 	}
 	r := &reader{Source: s, plan: newPlan(&s.cfg, OpenLDAP)}
 	who, whole, err := r.person(&goldap.Entry{DN: "uid=a,dc=x", Attributes: []*goldap.EntryAttribute{
-		{Name: "ENTRYUUID", Values: []string{"A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"}}, {Name: "Mail", Values: []string{"z@acme.com", "a@acme.com"}},
-		{Name: "title", Values: []string{"\xff\x00"}}, {Name: "cn", Values: []string{"Ann"}},
+		{Name: "ENTRYUUID", Values: []string{"A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"}},
+		{Name: "Mail", Values: []string{"z@acme.com", "a@acme.com"}},
+		{Name: "title", Values: []string{"\xff\x00"}},
+		{Name: "cn", Values: []string{"Ann"}},
 	}})
 	if err != nil || !whole || who.ExternalID != "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11" || who.Name != "Ann" || who.Email != "z@acme.com" {
 		t.Errorf("%+v, %v, %v", who, whole, err)
