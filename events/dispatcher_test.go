@@ -102,7 +102,10 @@ func TestSameIDOnEveryTry(t *testing.T) {
 		w.say("m1", "member.deactivated", "member.reactivated")
 		for n := range 5 {
 			w.until("another try", func() bool { return len(r.arrivals()) == n+1 })
-			w.until("its end", func() bool { l := w.waiting("s0"); return len(l) == 1 && l[0].Fault == "refused" && l[0].Tries == n+1 })
+			w.until("its end", func() bool {
+				l := w.waiting("s0")
+				return len(l) == 1 && l[0].Tries == n+1 && l[0].DueAt > workspace.At(w.now())
+			})
 			if n == 4 {
 				r.set(nil)
 			}
