@@ -9,7 +9,6 @@ import (
 
 // TestPut is section 4.5: what PUT replaces, keeps and makes unknown.
 func TestPut(t *testing.T) {
-	const base = `"userName":"u@acme.com","active":true`
 	tests := []struct {
 		name, old, body, want string
 		unknown               []string

@@ -47,7 +47,6 @@ var sharedAttributes = []Attribute{
 // The rows of sharedAttributes that other files point at.
 var (
 	schemasAttribute    = &sharedAttributes[0]
-	idAttribute         = &sharedAttributes[1]
 	externalIDAttribute = &sharedAttributes[2]
 	metaAttribute       = &sharedAttributes[3]
 )
