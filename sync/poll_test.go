@@ -382,3 +382,28 @@ func TestFirstRunRemovesNobody(t *testing.T) {
 		t.Errorf("holds: %+v", h)
 	}
 }
+
+// TestLargeGroupComesInPieces: no transaction may outlast the lease (LE2), so
+// a group that is larger than a unit takes several, and ends up whole.
+func TestLargeGroupComesInPieces(t *testing.T) {
+	w := lite(t)
+	w.groups("Sales")
+	const n = 250 // at 100 a unit: three for the people, one makes the group, three fill it, one ends the run
+	d := newDirectory(w, n)
+	for i := range n {
+		d.groups["sales"] = append(d.groups["sales"], fmt.Sprintf("id-p%03d", i))
+	}
+	run := w.mustPoll(d)
+	if units := *run.Audit.LastLeaf - *run.Audit.FirstLeaf + 1; units < 8 {
+		t.Errorf("%d units of work for %d people and a group of as many: it was not applied in pieces", units, n)
+	}
+	w.want("p000@acme.com", "member active Sales")
+	w.want(fmt.Sprintf("p%03d@acme.com", n-1), "member active Sales")
+	d.groups["sales"] = d.groups["sales"][1:]
+	d.mark++
+	if run := w.mustPoll(d); run.Counts.Applied != 1 {
+		t.Errorf("%d changes for one who left the group", run.Counts.Applied)
+	}
+	w.want("p000@acme.com", "member active")
+	w.sound()
+}
