@@ -392,3 +392,23 @@ func TestWhoApprovesALink(t *testing.T) {
 	}
 	w.sound()
 }
+
+// TestMembersApproveNothing: a link of a plain Member needs an Admin or Owner
+// too, though no row of the link's own asks for one.
+func TestMembersApproveNothing(t *testing.T) {
+	w := lite(t)
+	w.push(&user{name: "bob"})
+	w.push(&user{name: "cy"})
+	res := w.push(&user{name: "bob", conn: "entra", ext: "entra-bob"})
+	if res.Refusal == nil || res.Refusal.Kind != RefusedConflict {
+		t.Fatalf("linked across connections without a verified domain: %s", told(res))
+	}
+	var no *ApprovalError
+	if _, err := w.approve(res.Refusal.Ref, "cy@acme.com"); !errors.As(err, &no) {
+		t.Errorf("a Member approved a link: %v", err)
+	}
+	if _, err := w.approve(res.Refusal.Ref, "dan@acme.com"); err != nil {
+		t.Errorf("an Owner may: %v", err)
+	}
+	w.sound()
+}
