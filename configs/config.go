@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-sync/rollcall/events"
 	"github.com/rollcall-sync/rollcall/internal/secret"
 	"github.com/rollcall-sync/rollcall/mapping"
+	"github.com/rollcall-sync/rollcall/sync/oidc"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -35,6 +36,9 @@ type Config struct {
 	// Database is sqlite:PATH or postgres://USER@HOST/NAME.
 	Database         string     `yaml:"database"`
 	DatabasePassword secret.Ref `yaml:"database_password"`
+	// KeyRing holds the keys that encrypt what must be kept secret in the
+	// store, such as refresh tokens (ON3).
+	KeyRing secret.Ref `yaml:"key_ring"`
 	// LogLevel is debug, info, warn or error.
 	LogLevel   string      `yaml:"log_level"`
 	Limits     Limits      `yaml:"limits"`
@@ -91,13 +95,14 @@ type Workspace struct {
 // Connection is one identity provider's access to a workspace.
 type Connection struct {
 	ID      string         `yaml:"id"`
-	Kind    string         `yaml:"kind"`    // scim or ldap
+	Kind    string         `yaml:"kind"`    // scim, ldap, oidc or api
 	Profile string         `yaml:"profile"` // of kind scim
 	Rate    int            `yaml:"rate"`    // of kind scim: requests a second in each of two buckets; 50 if left out
 	ActsAs  workspace.Role `yaml:"acts_as"` // Admin if left out
 	Sponsor string         `yaml:"sponsor"` // address; "": the primary Owner
 
-	Directory `yaml:",inline"` // of kind ldap
+	Directory `yaml:",inline"` // of kind ldap, and the keys of the poller of kind oidc
+	OIDC      oidc.Config      `yaml:",inline"` // of kind oidc
 }
 
 // Leavers are the terms for people who leave; no key delays the cut (GR1).
@@ -156,8 +161,8 @@ func (b *Bytes) UnmarshalText(text []byte) error {
 // those of package scim, which a test of the command compares.
 var (
 	profiles     = []string{"entra", "okta", "onelogin", "jumpcloud", "ping", "rippling", "google", "strict"}
-	pulled       = []string{"oidc", "graph", "keycloak"}
-	kinds        = []string{"scim", "ldap", "api"}
+	pulled       = []string{"graph", "okta", "google", "keycloak"}
+	kinds        = []string{"scim", "ldap", "oidc", "api"}
 	handoverWays = []string{"named", "co_owner", "shared", "manager", "group", "pool", "primary_owner"}
 	levels       = []string{"debug", "info", "warn", "error"}
 )

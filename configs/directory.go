@@ -1,12 +1,15 @@
 package configs
 
 import (
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/rollcall-sync/rollcall/sync"
 	"github.com/rollcall-sync/rollcall/sync/ldap"
+	"github.com/rollcall-sync/rollcall/sync/oidc"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -47,6 +50,14 @@ func (j *judge) directory(path string, c *Connection) {
 	if c.People.Nested {
 		j.addf(path+".people.nested", "is about groups within groups: write it under groups")
 	}
+	if c.Sweep < time.Minute || c.Sweep > 24*time.Hour {
+		j.addf(path+".sweep", "is %s: a lost right is noticed by the sweep alone; write a time from 1m to 24h", c.Sweep)
+	}
+	j.polled(path, c)
+}
+
+// polled judges the keys of a directory that is read, however it is read.
+func (j *judge) polled(path string, c *Connection) {
 	for _, s := range []struct{ key, spec, example string }{{"poll", c.Poll, `"@every 1m"`}, {"full", c.Full, `"17 3 * * *"`}} {
 		if s.spec == "" {
 			j.addf(path+"."+s.key, "is empty: write a schedule such as %s", s.example)
@@ -56,9 +67,6 @@ func (j *judge) directory(path string, c *Connection) {
 	}
 	if c.Deadline < time.Minute || c.Deadline > 24*time.Hour {
 		j.addf(path+".deadline", "is %s: write a time from 1m to 24h", c.Deadline)
-	}
-	if c.Sweep < time.Minute || c.Sweep > 24*time.Hour {
-		j.addf(path+".sweep", "is %s: a lost right is noticed by the sweep alone; write a time from 1m to 24h", c.Sweep)
 	}
 	for _, l := range []struct {
 		key   string
@@ -85,12 +93,16 @@ func (c *Directory) under(from func(string) string, dir string) {
 	c.BindPassword, c.ClientKey = c.BindPassword.Under(dir), c.ClientKey.Under(dir)
 }
 
-// kindKeys are the keys that only one kind of connection obeys.
+// kindKeys are the keys that not every kind of connection obeys.
 var kindKeys = map[string][]string{
-	"scim":  {"profile", "rate"},
-	"ldap":  keysOf(reflect.TypeFor[Directory]()),
-	kindAPI: {},
+	"scim":    {"profile", "rate"},
+	"ldap":    keysOf(reflect.TypeFor[Directory]()),
+	oidc.Kind: append(keysOf(reflect.TypeFor[oidc.Config]()), polledKeys...),
+	kindAPI:   {},
 }
+
+// polledKeys are the keys of a directory that is read, however it is read.
+var polledKeys = []string{"ca", "poll", "full", "deadline", "brake", "min_expected", "sentinel", "out_of_scope"}
 
 // kindAPI is the kind of programs that call the JSON API. They have no
 // authority of their own: each request names the member it acts for.
@@ -115,17 +127,24 @@ func (d *decoder) foreign(n string, c *Connection) {
 			}
 		}
 	}
-	for kind, names := range kindKeys {
-		if kind == c.Kind || kindKeys[c.Kind] == nil {
+	own, known := kindKeys[c.Kind]
+	if !known {
+		return
+	}
+	of := map[string][]string{}
+	for _, kind := range slices.Sorted(maps.Keys(kindKeys)) {
+		for _, name := range kindKeys[kind] {
+			of[name] = append(of[name], kind)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		at, written := d.places[n+"."+name]
+		if !written || slices.Contains(own, name) {
 			continue
 		}
-		for _, name := range names {
-			if at, written := d.places[n+"."+name]; written {
-				d.problems = append(d.problems, &Problem{
-					File: d.file, Line: at.line, Column: at.column, Path: n + "." + name,
-					Text: "belongs to connections of kind " + kind + ", and this one is of kind " + c.Kind + ": remove it",
-				})
-			}
-		}
+		d.problems = append(d.problems, &Problem{
+			File: d.file, Line: at.line, Column: at.column, Path: n + "." + name,
+			Text: "belongs to connections of kind " + strings.Join(of[name], " or ") + ", and this one is of kind " + c.Kind + ": remove it",
+		})
 	}
 }

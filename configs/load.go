@@ -91,12 +91,13 @@ func (c *Config) under(dir string) {
 		c.Database = "sqlite:" + from(path)
 	}
 	c.TLS.Cert, c.TLS.Key = from(c.TLS.Cert), c.TLS.Key.Under(dir)
-	c.DatabasePassword = c.DatabasePassword.Under(dir)
+	c.DatabasePassword, c.KeyRing = c.DatabasePassword.Under(dir), c.KeyRing.Under(dir)
 	c.Events.Under(dir)
 	for i := range c.Workspaces {
 		c.Workspaces[i].Mapping = from(c.Workspaces[i].Mapping)
 		for k := range c.Workspaces[i].Connections {
 			c.Workspaces[i].Connections[k].Directory.under(from, dir)
+			c.Workspaces[i].Connections[k].OIDC.Under(dir)
 		}
 	}
 }

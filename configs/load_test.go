@@ -77,9 +77,9 @@ func TestExampleShowsDefaults(t *testing.T) {
 	}
 }
 
-// exampleWithDirectory is the example with its commented ldap connection in
-// force; keys that exclude others stay comments.
-func exampleWithDirectory(t *testing.T) string {
+// exampleWith is the example with one of its commented connections in force;
+// keys that exclude others stay comments.
+func exampleWith(t *testing.T, id string) string {
 	t.Helper()
 	lines := strings.Split(Example, "\n")
 	on := false
@@ -88,7 +88,7 @@ func exampleWithDirectory(t *testing.T) string {
 		if !comment {
 			on = false
 		}
-		if on = on || rest == "- id: corp"; on {
+		if on = on || rest == "- id: "+id; on {
 			lines[i] = "      " + rest
 		}
 	}
@@ -97,7 +97,7 @@ func exampleWithDirectory(t *testing.T) string {
 
 func TestExampleDirectoryLoads(t *testing.T) {
 	t.Parallel()
-	path := write(t, "rollcall.yaml", exampleWithDirectory(t), "mapping.yaml", ExampleMapping)
+	path := write(t, "rollcall.yaml", exampleWith(t, "corp"), "mapping.yaml", ExampleMapping)
 	c, err := Load(path)
 	if err != nil {
 		t.Fatal(err)

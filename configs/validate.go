@@ -14,6 +14,7 @@ import (
 
 	"github.com/rollcall-sync/rollcall/events"
 	"github.com/rollcall-sync/rollcall/internal/fold"
+	"github.com/rollcall-sync/rollcall/sync/oidc"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -44,6 +45,7 @@ func (c *Config) Validate() []*Problem {
 		j.name(path+".id", c.Workspaces[i].ID, seen)
 		j.workspace(path, &c.Workspaces[i])
 	}
+	j.signIns(c)
 	for _, err := range c.Events.Validate() {
 		var key *events.KeyError
 		if errors.As(err, &key) {
@@ -257,13 +259,15 @@ const maxRate = 100_000
 func (j *judge) connection(path string, c *Connection) {
 	switch {
 	case c.Kind == "":
-		j.addf(path+".kind", "is missing: write kind: scim for a directory that pushes, kind: ldap for one that is read")
+		j.addf(path+".kind", "is missing: write kind: scim for a directory that pushes, kind: ldap for one that is read, kind: oidc for sign-in and directory APIs")
 	case c.Kind == kindAPI:
 		return // it has no keys of its own
 	case c.Kind == "ldap":
 		j.directory(path, c)
+	case c.Kind == oidc.Kind:
+		j.oidc(path, c)
 	case slices.Contains(pulled, c.Kind):
-		j.addf(path+".kind", "this version does not read directories of kind %s: let the directory push, with kind: scim", c.Kind)
+		j.addf(path+".kind", "is a kind of directory, not of connection: write kind: oidc with directory: {kind: %s, ...}", c.Kind)
 	case c.Kind != "scim":
 		j.addf(path+".kind", "unknown kind %q%s", c.Kind, remedyFor(c.Kind, kinds))
 	case c.Profile == "":

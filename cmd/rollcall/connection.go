@@ -75,7 +75,7 @@ func readConnection(r *store.Reader, c *configs.Connection, holds []store.HoldRo
 			v.Held++
 		}
 	}
-	if c.Kind != ldap.Kind {
+	if c.Kind != ldap.Kind && !c.OIDC.Directory.Has() {
 		return v, nil
 	}
 	p, err := r.PollState(c.ID)

@@ -37,7 +37,7 @@ var areas = map[string]area{
 	"store/storetest": {imports: []string{"store", "internal/pgtest"}},
 	"sync":            {imports: []string{"mapping", "store", "audit"}, tests: []string{"store/storetest"}},
 	"sync/ldap":       {imports: []string{"sync", "internal/secret"}, tests: []string{"internal/ldaptest", "internal/ldaptest/script", "sync/sourcetest"}},
-	"sync/oidc":       {imports: []string{"sync", "internal/secret"}, tests: []string{"internal/fakeidp", "sync/sourcetest"}},
+	"sync/oidc":       {imports: []string{"sync", "internal/safedial", "internal/secret"}, tests: []string{"internal/fakeidp", "sync/sourcetest"}},
 	"sync/sourcetest": {imports: []string{"sync"}},
 	"scim":            {imports: []string{"sync", "store", "internal/bearer"}, tests: []string{"mapping"}},
 	"api":             {imports: []string{"sync", "store", "internal/bearer"}, tests: []string{"mapping"}},
