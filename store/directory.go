@@ -71,6 +71,11 @@ const (
 		WHERE i.workspace_id = ? AND i.member_id = ? AND i.identity_id <> ? AND NOT i.deleted ORDER BY i.identity_id{lock}`
 	selectIdentitiesOfAll = `SELECT ` + identityColumns + ` FROM identity i
 		WHERE i.workspace_id = ? AND i.member_id = ? ORDER BY i.identity_id{lock}`
+	selectIdentitiesByEmail = `SELECT ` + identityColumns + ` FROM identity i
+		WHERE i.workspace_id = ? AND i.connection_id = ? AND i.email_key = ? AND NOT i.deleted ORDER BY i.identity_id{lock}`
+	// Rare enough to look at every record: somebody joins by a domain.
+	selectStating = `SELECT DISTINCT connection_id FROM identity
+		WHERE workspace_id = ? AND NOT deleted AND email_key LIKE ? ORDER BY connection_id`
 	selectReports = `SELECT identity_id FROM identity
 		WHERE workspace_id = ? AND manager_id IN (*) AND NOT deleted LIMIT 1`
 )
@@ -106,6 +111,19 @@ func (r *Reader) IdentityGone(connection, external string) (workspace.Identity, 
 // IdentityByUser finds an identity of a connection by its folded login name.
 func (r *Reader) IdentityByUser(connection, userKey string) (workspace.Identity, error) {
 	return single(r, scanIdentity, selectIdentityByUser, r.ws, connection, userKey)
+}
+
+// IdentitiesByEmail lists a connection's identities with a folded address,
+// by id; mostly there is one.
+func (r *Reader) IdentitiesByEmail(connection, emailKey string) ([]workspace.Identity, error) {
+	return list(r, scanIdentity, selectIdentitiesByEmail, r.ws, connection, emailKey)
+}
+
+// Stating lists the connections with a live identity whose address lies in a
+// domain, given in its ASCII form.
+func (r *Reader) Stating(domain string) ([]string, error) {
+	scan := func(s scanner, id *string) error { return s.Scan(id) }
+	return list(r, scan, selectStating, r.ws, "%@"+domain)
 }
 
 // IdentityByDN finds an identity of a connection by its canonical DN.

@@ -41,6 +41,7 @@ const (
 	EditRing       EditKind = "number.ring"
 	EditAccept     EditKind = "invitation.accept"
 	EditResend     EditKind = "invitation.resend"
+	EditEnter      EditKind = "domain.join" // by Engine.Join alone
 )
 
 // Edit is one wish of a person. Which fields count depends on Kind; members
@@ -65,6 +66,8 @@ type Edit struct {
 	// Invitation is an invitation's id; Proof the hex SHA-256 of its secret.
 	Invitation string `json:"invitation,omitempty"`
 	Proof      string `json:"proof,omitempty"`
+	// Enter is what a person brings who joins by a claimed domain.
+	Enter *Entry `json:"enter,omitempty"`
 }
 
 // Profile is what changes of a member's profile; nil stays as it is.
@@ -161,9 +164,9 @@ func (e *Engine) editUnit(s *space, tx *store.Tx, b EditBatch) (*unit, error) {
 	return u, err
 }
 
-// editActor is who edits: a member, or the invited person who accepts.
+// editActor is who edits: a member, or a person who becomes one.
 func (u *unit) editActor(as string, kind workspace.ActorKind, channel workspace.Channel, edits []Edit) (workspace.Actor, error) {
-	if accepts(edits) {
+	if accepts(edits) || enters(edits) {
 		return workspace.Actor{Kind: workspace.ActorMember, Channel: channel}, nil
 	}
 	return u.personActor(as, kind, channel)
@@ -220,8 +223,12 @@ func (u *unit) editAndCommit(b EditBatch, approver *workspace.Actor) (Result, er
 		return Result{}, err
 	}
 	subject := "edit:" + u.actor.ID
-	if accepts(b.Edits) {
+	switch {
+	case accepts(b.Edits):
 		subject = "invitation:" + b.Edits[0].Invitation
+	case enters(b.Edits):
+		subject = "join:" + emailKey(b.Edits[0].Email)
+		u.people[subject] = true // a wish that says otherwise takes its place
 	}
 	for i := range u.plan {
 		u.plan[i].observation = observation
@@ -287,6 +294,8 @@ func (u *unit) planEdit(e *Edit) error {
 		return u.planResend(e)
 	case EditAccept:
 		return u.planAccept(e)
+	case EditEnter:
+		return u.planEntry(e)
 	default:
 		return &EditError{Field: "kind", Reason: fmt.Sprintf("unknown edit %q", e.Kind), Remedy: "see the list of edits"}
 	}

@@ -40,7 +40,9 @@ type Workspace struct {
 	// Quarantine is how long a number rests in its pool; zero is 90 days.
 	Quarantine time.Duration
 	// Period is the billing period; zero is the calendar year.
-	Period     workspace.Period
+	Period workspace.Period
+	// Domains are the terms of claimed domains and of joining by them.
+	Domains    DomainTerms
 	ConfigHash string
 }
 
@@ -63,6 +65,11 @@ type Connection struct {
 	Sponsor           string // address; "" is the primary Owner
 	// Brake are the connection's limits; nil is DefaultBrake.
 	Brake *Brake
+	// Provider, Tenant and TrustEmail say how its tokens prove an address (DC7);
+	// the zero values prove none.
+	Provider   Provider
+	Tenant     string // Entra: the pinned tid
+	TrustEmail string // never, verified_claim, xms_edov or hd
 }
 
 // Engine is the one way from an observation to a change.
@@ -138,6 +145,7 @@ func (w Workspace) withDefaults() Workspace {
 	if w.Quarantine == 0 {
 		w.Quarantine = 90 * 24 * time.Hour
 	}
+	w.Domains = w.Domains.withDefaults()
 	if w.Leavers.Handover == nil {
 		w.Leavers.Handover = []string{"named", "co_owner", "shared", "manager", "group", "pool", "primary_owner"}
 	}

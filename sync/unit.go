@@ -61,6 +61,8 @@ type unit struct {
 	// secret is the link's secret of an invitation that this unit sends; it is
 	// handed to the caller once and never stored.
 	secret string
+	// entered is what was found out about somebody who joins by a domain.
+	entered *entered
 	// refused is why the request as a whole was refused, nil if it was not.
 	refused  *Refusal
 	counts   Counts

@@ -1,0 +1,287 @@
+package sync
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-sync/rollcall/internal/fold"
+	"github.com/rollcall-sync/rollcall/mapping"
+	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/workspace"
+)
+
+// Entry is what a person brings who joins by a claimed domain.
+type Entry struct {
+	Evidence Evidence           `json:"evidence"`
+	Identity *store.IdentityRow `json:"identity,omitempty"`
+}
+
+// entered is what was found out about a wish to join.
+type entered struct {
+	claim string
+	row   EvidenceRow
+	price Price
+}
+
+// enters reports whether a batch is somebody joining by a domain: nobody is a
+// member yet, so it has none as its actor.
+func enters(edits []Edit) bool { return len(edits) == 1 && edits[0].Kind == EditEnter }
+
+// planEntry makes a Member of somebody whose address lies in a claimed domain
+// (R19). Nothing else comes with it: no role above Member (I10), no number and
+// no group but what mapping rows give to a record (DC8).
+func (u *unit) planEntry(e *Edit) error {
+	if e.Enter == nil || u.b.Kind != RunJoin && u.b.Kind != RunApproval {
+		return &EditError{Field: "kind", Reason: "joining by a domain needs proof of the address", Remedy: "sign in, or ask for a code at /join"}
+	}
+	ev := &e.Enter.Evidence
+	if why := fold.BadAddress(ev.Email); why != "" {
+		return &EditError{Field: "email", Reason: why, Remedy: "give an address such as ann@acme.com"}
+	}
+	name, err := plainName("name", orElse(e.Name, ev.Email))
+	if err != nil {
+		return err
+	}
+	key := emailKey(ev.Email)
+	m := workspace.Member{
+		ID: newID(), Version: 1, Name: name, Email: strings.TrimSpace(ev.Email), EmailKey: key, Role: workspace.RoleMember,
+		RoleSource: workspace.SourceDomain, State: workspace.StateActive, Epoch: 1, JoinedAt: u.now,
+	}
+	u.actor.ID, u.actor.Label = m.ID, m.Email
+	u.entered = &entered{}
+	c := workspace.Cause{Kind: workspace.CauseJoin, Direct: true, Support: byDomain, ReasonClass: "new_hire", Connection: ev.Connection}
+	if c.Tombstone, err = u.buriedEvidence(ev, key); err != nil {
+		return err
+	}
+	p := &person{key: "member:" + m.ID, member: &m}
+	change := planned{
+		Change:  workspace.Change{Kind: workspace.MemberCreate, Subject: memberRef(m), Member: m.ID, After: m, Cause: c},
+		subject: p.key, person: p.key,
+		then: []effect{u.support(p, mapping.GrantMember, "", byDomain, "", ev.Connection)},
+	}
+	if e.Enter.Identity != nil {
+		change.then = append(change.then, u.linkRecord(*e.Enter.Identity, ev.Connection, m.ID))
+	}
+	if change.ruling, err = u.entryRuling(e, key); err != nil {
+		return err
+	}
+	change.Cause.Source = u.entered.claim
+	u.add(change)
+	u.entered.price = u.seatPrice()
+	return u.consumeInvitation(p)
+}
+
+// linkRecord stores the person's record at the connection where they signed
+// in, linked with the member.
+func (u *unit) linkRecord(row store.IdentityRow, connection, member string) effect {
+	return func(tx *store.Tx) error {
+		if row.ID != "" {
+			return tx.LinkIdentity(row.ID, member)
+		}
+		row.ID, row.Connection, row.Member, row.Version = newID(), connection, member, 1
+		row.CreatedAt, row.UpdatedAt = u.now, u.now
+		if row.ObservedAt == 0 {
+			row.ObservedAt = u.now
+		}
+		return tx.InsertIdentity(row)
+	}
+}
+
+// buriedEvidence tells of a leaver with this address or one of these ids (I9):
+// a tombstone holds by identity and by address, a mailbox that still answers
+// notwithstanding (DC9).
+func (u *unit) buriedEvidence(ev *Evidence, key string) (string, error) {
+	values := []string{u.s.tombstoneValue(tombstoneEmail, "", key)}
+	if domainOf(ev.UPN) != "" {
+		values = append(values, u.s.tombstoneValue(tombstoneEmail, "", emailKey(ev.UPN)))
+	}
+	if ev.Subject != "" {
+		values = append(values, u.s.tombstoneValue(tombstoneID, ev.Connection, ev.Subject))
+	}
+	if ev.DirectoryID != "" {
+		values = append(values, u.s.tombstoneValue(tombstoneID, ev.Directory, ev.DirectoryID))
+	}
+	rows, err := u.tx.Tombstones(values)
+	if err != nil || len(rows) == 0 {
+		return "", err
+	}
+	return fmt.Sprintf("access was ended by %s on %s", rows[0].Cause, rows[0].At.Time().Format("2006-01-02")), nil
+}
+
+// refuseEntry is a ruling that turns somebody away.
+func refuseEntry(rule, reason, remedy string) *workspace.Decision {
+	return &workspace.Decision{Verdict: workspace.Deny, Row: workspace.MemberInvite, Rule: rule, Reason: reason, Remedy: remedy}
+}
+
+// entryRuling is what sources section 10 says of a wish to join; nil leaves it
+// to the role matrix and the invariants alone. A leaver is turned away by I9
+// whatever else holds.
+func (u *unit) entryRuling(e *Edit, key string) (*workspace.Decision, error) {
+	ev := &e.Enter.Evidence
+	domain := domainOf(key)
+	known, err := u.memberByEmail(key)
+	if err != nil {
+		return nil, err
+	}
+	if known != nil {
+		return refuseEntry("I9", known.Email+" is known here and has no access now.", "An Admin or Owner restores the member, or the directory states them enabled."), nil
+	}
+	if ruling, err := u.coverage(domain); ruling != nil || err != nil {
+		return ruling, err
+	}
+	p := proof{Evidence: *ev, domain: domain, conn: u.s.conns[ev.Connection], bound: u.vouches(ev.Connection, domain)}
+	record, ruling, err := u.directoryRecord(&p, key)
+	if ruling != nil || err != nil {
+		return ruling, err
+	}
+	if ev.Guest || strings.Contains(strings.ToUpper(ev.UPN), "#EXT#") {
+		return refuseEntry("DC7", "Guests of a directory do not join by its domain.", "An Admin or Owner sends an invitation."), nil
+	}
+	row, why := p.counts(u.s.cfg.Domains.Evidence)
+	if !ev.At.IsZero() && u.approver == nil && u.b.Kind == RunJoin && u.now.Time().Sub(ev.At) > evidenceFor {
+		row, why = "", "it was proved too long ago"
+	}
+	if row == "" {
+		return refuseEntry("DC7", "The address "+ev.Email+" is not proved: "+why+".", "Sign in with the account that "+domain+" gave you, or ask an Admin or Owner for an invitation."), nil
+	}
+	u.entered.row = row
+	if ruling, err := u.excludedEntry(e, record); ruling != nil || err != nil {
+		return ruling, err
+	}
+	switch u.s.cfg.Domains.AutoJoin {
+	case AutoJoinOff:
+		return refuseEntry("DOM-CLAIM", "This workspace does not take people in by their domain (claimed_domains.auto_join: off).", "Ask an Admin or Owner for an invitation."), nil
+	case AutoJoinRequest:
+		return &workspace.Decision{
+			Verdict: workspace.Hold, Row: workspace.MemberInvite, Rule: "DOM-CLAIM", Approvers: workspace.RoleAdmin,
+			Reason: "Who joins by domain is taken in by a person here (claimed_domains.auto_join: request).", Remedy: "An Admin or Owner approves the plan.",
+		}, nil
+	}
+	return nil, nil
+}
+
+// coverage finds the claim that covers a domain; a ruling if there is none.
+func (u *unit) coverage(domain string) (*workspace.Decision, error) {
+	claims, err := u.tx.Domains()
+	if err != nil {
+		return nil, err
+	}
+	for i := range claims {
+		u.view.Domains[claims[i].Domain] = &claims[i]
+	}
+	claim := u.view.Domains[domain]
+	if claim == nil || claim.State != workspace.DomainVerified && claim.State != workspace.DomainLapsing {
+		return refuseEntry("DOM-CLAIM", "The domain "+domain+" is not claimed and verified here.", "Ask an Admin or Owner for an invitation."), nil
+	}
+	u.entered.claim = claim.Domain
+	return nil, nil
+}
+
+// vouches reports whether a connection is bound to a domain (DC7).
+func (u *unit) vouches(connection, domain string) bool {
+	return slices.ContainsFunc(u.s.cfg.Domains.Connections[connection], func(d string) bool { return fold.Domain(d) == domain })
+}
+
+// directoryRecord looks for the person in the directories that are
+// authoritative for the domain: while there is one, only people whom it states
+// as present and enabled join (DC9). A directory is one if it is bound to the
+// domain or has people in it.
+func (u *unit) directoryRecord(p *proof, key string) (*workspace.Identity, *workspace.Decision, error) {
+	stating, err := u.tx.Stating(p.domain)
+	if err != nil {
+		return nil, nil, err
+	}
+	authoritative := false
+	var disabled string
+	for _, id := range sortedKeys(u.s.conns) {
+		if !u.s.conns[id].directory() || !u.vouches(id, p.domain) && !slices.Contains(stating, id) {
+			continue
+		}
+		authoritative = true
+		record, err := u.recordAt(p, id, key)
+		switch {
+		case errors.Is(err, workspace.ErrNotFound):
+			continue
+		case err != nil:
+			return nil, nil, err
+		case !record.Active:
+			disabled = id
+			continue
+		}
+		if guest, _ := record.Attributes.First("guest"); guest == "true" {
+			return nil, refuseEntry("DC7", "Guests of a directory do not join by its domain.", "An Admin or Owner sends an invitation."), nil
+		}
+		p.record = u.vouches(id, p.domain) && p.Directory == id && p.DirectoryID != "" && record.ExternalID == p.DirectoryID
+		return &record, nil, nil
+	}
+	switch {
+	case disabled != "":
+		return nil, refuseEntry("DC9", "Directory "+disabled+" states "+p.Email+" as disabled.", "The directory states the person as enabled again."), nil
+	case authoritative:
+		return nil, refuseEntry("DC9", "The directory that answers for "+p.domain+" does not know "+p.Email+".", "The directory adds the person, or an Admin or Owner sends an invitation."), nil
+	}
+	return nil, nil, nil
+}
+
+// recordAt finds the person's record at a directory, by id if the evidence
+// names one there, else by address; an enabled one first.
+func (u *unit) recordAt(p *proof, connection, key string) (workspace.Identity, error) {
+	if p.Directory == connection && p.DirectoryID != "" {
+		record, err := u.tx.IdentityByExternal(connection, p.DirectoryID, false)
+		if err == nil && emailKey(record.Email) != key {
+			return workspace.Identity{}, workspace.ErrNotFound
+		}
+		return record, err
+	}
+	all, err := u.tx.IdentitiesByEmail(connection, key)
+	if err != nil || len(all) == 0 {
+		return workspace.Identity{}, cmp.Or(err, workspace.ErrNotFound)
+	}
+	return all[max(0, slices.IndexFunc(all, func(i workspace.Identity) bool { return i.Active }))], nil
+}
+
+// directory reports whether a connection states who exists: everything but
+// sign-in alone and programs.
+func (c Connection) directory() bool { return c.Kind != "oidc" && c.Kind != "api" }
+
+// excludedEntry asks the mapping whether the person exists for Rollcall at
+// all, and whether they are plainly not eligible. What no attribute says is
+// unknown and keeps nobody out (I14).
+func (u *unit) excludedEntry(e *Edit, record *workspace.Identity) (*workspace.Decision, error) {
+	ev := &e.Enter.Evidence
+	i := workspace.Identity{
+		Connection: ev.Connection, ExternalID: ev.Subject, UserName: orElse(ev.UPN, ev.Email), Email: ev.Email, Name: e.Name, Active: true,
+		Attributes: workspace.Attributes{},
+	}
+	if record != nil {
+		i = *record
+	}
+	p := &person{live: []workspace.Identity{i}, trigger: i}
+	if err := u.evaluate(p); err != nil {
+		return nil, err
+	}
+	switch {
+	case p.want.Excluded:
+		return refuseEntry("exclude", "The mapping excludes "+ev.Email+".", "Whoever writes the mapping changes its exclude section."), nil
+	case p.want.Member == mapping.False:
+		return refuseEntry("eligible", "The mapping's row "+orElse(p.want.MemberBy, "eligible")+" says that "+ev.Email+" is no member.", "Whoever writes the mapping changes its eligible row."), nil
+	}
+	return nil, nil
+}
+
+// seatPrice is what one more seat costs now (R30).
+func (u *unit) seatPrice() Price {
+	plan, err := workspace.ParsePlan(u.standing.Plan)
+	if err != nil {
+		plan = workspace.PlanBusiness
+	}
+	was := u.standing.Totals
+	is := was
+	is.Active++
+	is.Seats++
+	b := workspace.Effect(was, is, plan, workspace.Period{First: u.standing.PeriodFrom.Time(), Last: u.standing.PeriodTo.Time()}, u.now.Time().In(u.s.location))
+	return Price{Monthly: int64(b.MonthlyAfter - b.MonthlyBefore), Charge: int64(b.Charge)}
+}
