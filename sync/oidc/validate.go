@@ -111,7 +111,7 @@ func (c Config) Validate() []error {
 	v.liveness(&c)
 	v.signals(&c)
 	v.trust(&c)
-	c.Directory.validate(v)
+	v.directory(&c)
 	return v.found
 }
 
