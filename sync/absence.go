@@ -356,27 +356,17 @@ func (p *poll) brake(ctx context.Context, n int) (*BrakeHold, error) {
 }
 
 // closeBrake withdraws the connection's held plans other than the one that
-// this run has found again.
+// this run has found again; the run's last unit writes it.
 func (p *poll) closeBrake(ctx context.Context, hash string) error {
-	var open []store.HoldRow
-	err := p.view(ctx, func(r *store.Reader) error {
-		var err error
-		open, err = r.OpenHolds("connection:" + p.pl.Connection)
-		return err
-	})
-	if err != nil || len(open) == 0 {
-		return err
-	}
-	return p.write(ctx, func(tx *store.Tx) error {
+	return p.view(ctx, func(r *store.Reader) error {
+		open, err := r.OpenHolds("connection:" + p.pl.Connection)
 		for _, h := range open {
 			if h.PlanHash == hash || p.held[h.PlanHash] {
 				continue
 			}
 			h.State, h.DecidedAt, h.DecidedBy, h.DecidedWhy = "withdrawn", workspace.At(p.e.now()), "system", "no longer so at the directory"
-			if err := tx.PutHold(h); err != nil {
-				return err
-			}
+			p.withdrawn = append(p.withdrawn, h)
 		}
-		return nil
+		return err
 	})
 }

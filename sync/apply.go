@@ -376,6 +376,7 @@ func (u *unit) applyRefused() error {
 	if err != nil {
 		return err
 	}
+	u.decided = nil // closed holds were rolled back with the request
 	var contain []int
 	for i := range u.plan {
 		o := &u.outcomes[i]
@@ -401,7 +402,7 @@ func (u *unit) applyRefused() error {
 // reopen writes a hold again that was rolled back with its request.
 func (u *unit) reopen(h *openHold, observation []byte) error {
 	if h.over != nil {
-		if err := u.tx.PutHold(*h.over); err != nil {
+		if err := u.closeHold(*h.over); err != nil {
 			return err
 		}
 	}

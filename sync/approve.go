@@ -284,7 +284,7 @@ func (u *unit) approveAndCommit(hold store.HoldRow, a Approval) (Result, error) 
 		return Result{}, err
 	}
 	hold.State, hold.DecidedAt, hold.DecidedBy, hold.DecidedWhy = "approved", u.now, u.approver.ID, a.Reason
-	if err := u.tx.PutHold(hold); err != nil {
+	if err := u.closeHold(hold); err != nil {
 		return Result{}, err
 	}
 	if err := u.record(); err != nil {
@@ -361,7 +361,8 @@ func (u *unit) reject(hold store.HoldRow, by workspace.Actor, reason string) err
 		}
 	}
 	hold.State, hold.DecidedAt, hold.DecidedBy, hold.DecidedWhy = "rejected", u.now, by.ID, reason
-	if err := u.tx.PutHold(hold); err != nil {
+	u.decided = nil // what the look at the plan closed was taken back
+	if err := u.closeHold(hold); err != nil {
 		return err
 	}
 	for i := range u.outcomes {

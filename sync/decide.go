@@ -286,7 +286,7 @@ func (u *unit) closeWithdrawn(subject string, open []store.HoldRow, index []int)
 		if u.approver != nil && h.PlanHash == u.shownHash {
 			h.State, h.DecidedBy, h.DecidedWhy = "approved", u.approver.ID, "approved"
 		}
-		if err := u.tx.PutHold(h); err != nil {
+		if err := u.closeHold(h); err != nil {
 			return err
 		}
 	}
@@ -315,7 +315,7 @@ func (u *unit) openHold(subject string, index []int) error {
 	var over *store.HoldRow
 	if !fresh && row.ExpiresAt <= u.now {
 		row.State, row.DecidedAt, row.DecidedBy, row.DecidedWhy = "expired", u.now, "system", "nobody decided in time"
-		if err := u.tx.PutHold(row); err != nil {
+		if err := u.closeHold(row); err != nil {
 			return err
 		}
 		old := row

@@ -28,77 +28,79 @@ var leaverEvents = map[string]bool{
 	"member.deactivated": true, "member.contained": true, "member.removed": true, "session.revoked": true,
 }
 
-// event is the payload of an outbox row: thin, ids and states only (WH2).
-type event struct {
-	Type      string           `json:"type"`
-	Timestamp workspace.Micros `json:"timestamp"`
-	Data      eventData        `json:"data"`
+// eventName is the type of a change's event, "" if it tells nobody.
+func eventName(c *workspace.Change) string {
+	if inv, ok := c.After.(workspace.Invitation); ok && c.Kind == workspace.InvitationRevoke && inv.State == workspace.InvitationExpired {
+		return "invitation.expired"
+	}
+	return eventTypes[c.Kind]
 }
 
-type eventData struct {
-	Workspace string `json:"workspace"`
-	Member    string `json:"member,omitempty"`
-	Number    string `json:"number,omitempty"`
-	Group     string `json:"group,omitempty"`
-	Other     string `json:"subject,omitempty"`
-	Seq       int64  `json:"seq"`
-	Epoch     int64  `json:"epoch,omitempty"`
-	Version   int64  `json:"version,omitempty"`
-	State     string `json:"state,omitempty"`
-	Role      string `json:"role,omitempty"`
-	Access    string `json:"access,omitempty"`
-	Ring      int    `json:"ring,omitempty"`
-	Sessions  string `json:"sessions,omitempty"`
-	// Attributes are the names of what an update changed, never its values.
-	Attributes []string   `json:"attributes,omitempty"`
-	Cause      eventCause `json:"cause"`
+// outgoing is an event before it has its sequence: in whose line it goes, and
+// what it says.
+type outgoing struct {
+	kind, id string // its subject (OB1)
+	name     string
+	data     eventData
 }
 
-type eventCause struct {
-	Connection string `json:"connection,omitempty"`
-	Class      string `json:"class,omitempty"`
-	Run        string `json:"run"`
-	Change     string `json:"change"`
-}
-
-// events makes the outbox rows of what was applied. The subject is the
-// member, else the number, the group, or the connection; its own row counts
-// the sequence, so the order of sequences is the order of commits (OB1).
+// events makes the outbox rows of what was applied, held and decided. The
+// subject is the member, else the number, the group, or the connection; its
+// own row counts the sequence, so the order of sequences is the order of
+// commits (OB1).
 func (u *unit) events(all []recorded) ([]store.EventRow, error) {
-	var rows []store.EventRow
-	next, err := u.sequences(all)
+	var out []outgoing
+	for i := range all {
+		c := &u.plan[all[i].index].Change
+		name := eventName(c)
+		if name == "" || all[i].report.Outcome != "applied" {
+			continue
+		}
+		o := outgoing{name: name, data: u.eventData(c, name)}
+		o.kind, o.id = u.eventSubject(c)
+		if leaverEvents[name] {
+			o.data.Sessions = "end_all"
+			u.tellLosses(c.Member, all, &o.data)
+		}
+		out = append(out, o)
+	}
+	out = append(out, u.handoverEvents(all)...)
+	out = append(out, u.holdEvents()...)
+	if u.finished != nil {
+		out = append(out, u.runEvent())
+	}
+	if len(out) == 0 {
+		return nil, nil
+	}
+	next, err := u.sequences(out)
 	if err != nil {
 		return nil, err
 	}
-	for i := range all {
-		r := &all[i]
-		c := u.plan[r.index].Change
-		name, ok := eventTypes[c.Kind]
-		if !ok || r.report.Outcome != "applied" {
-			continue
-		}
-		kind, id := u.eventSubject(c)
-		seq := next[[2]string{kind, id}]
-		next[[2]string{kind, id}]++
-		body, err := json.Marshal(event{Type: name, Timestamp: u.now, Data: u.eventData(c, name, seq)})
+	rows := make([]store.EventRow, 0, len(out))
+	for i := range out {
+		o := &out[i]
+		subject := [2]string{o.kind, o.id}
+		o.data.Workspace, o.data.Seq = u.s.cfg.ID, next[subject]
+		o.data.Cause.Run = u.run
+		next[subject]++
+		body, err := json.Marshal(event{Type: o.name, Timestamp: u.now, Data: o.data})
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, store.EventRow{SubjectType: kind, Subject: id, Seq: seq, ID: "evt_" + newID(), Type: name, Leaver: leaverEvents[name], At: u.now, Run: u.run, Body: body})
+		rows = append(rows, store.EventRow{
+			SubjectType: o.kind, Subject: o.id, Seq: o.data.Seq, ID: "evt_" + newID(), Type: o.name, Leaver: leaverEvents[o.name],
+			At: u.now, Run: u.run, Body: body,
+		})
 	}
 	return rows, nil
 }
 
 // sequences takes the sequences of all events at once, subject by subject in
 // the order of ids (L5), and gives the first of each.
-func (u *unit) sequences(all []recorded) (map[[2]string]int64, error) {
+func (u *unit) sequences(out []outgoing) (map[[2]string]int64, error) {
 	count := map[[2]string]int{}
-	for i := range all {
-		c := u.plan[all[i].index].Change
-		if _, ok := eventTypes[c.Kind]; ok && all[i].report.Outcome == "applied" {
-			kind, id := u.eventSubject(c)
-			count[[2]string{kind, id}]++
-		}
+	for i := range out {
+		count[[2]string{out[i].kind, out[i].id}]++
 	}
 	subjects := slices.SortedFunc(maps.Keys(count), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
 	first := make(map[[2]string]int64, len(count))
@@ -112,8 +114,8 @@ func (u *unit) sequences(all []recorded) (map[[2]string]int64, error) {
 	return first, nil
 }
 
-// eventSubject is whose sequence an event belongs to.
-func (u *unit) eventSubject(c workspace.Change) (kind, id string) {
+// eventSubject is whose sequence a change's event belongs to.
+func (u *unit) eventSubject(c *workspace.Change) (kind, id string) {
 	switch {
 	case c.Member != "":
 		return "member", c.Member
@@ -129,44 +131,15 @@ func (u *unit) eventSubject(c workspace.Change) (kind, id string) {
 	if inv, ok := c.Before.(workspace.Invitation); ok {
 		return "member", inv.Inviter
 	}
-	for i := range u.owners {
-		if u.owners[i].Primary {
-			return "member", u.owners[i].ID
-		}
-	}
-	return "member", u.actor.ID
+	return "member", u.answerable()
 }
 
-func (u *unit) eventData(c workspace.Change, name string, seq int64) eventData {
-	d := eventData{
-		Workspace: u.s.cfg.ID, Member: c.Member, Seq: seq,
-		Cause: eventCause{Connection: c.Cause.Connection, Class: string(c.Cause.Class), Run: u.run, Change: c.ID},
-	}
-	switch c.Subject.Type {
-	case "number":
-		d.Number = c.Subject.Label
-	case "group":
-		d.Group = c.Subject.ID
-	case "member":
-	default:
-		d.Other = c.Subject.ID
-	}
-	if m := u.view.Members[c.Member]; m != nil {
-		d.Epoch, d.Version, d.State, d.Role = m.Epoch, m.Version, string(m.State), m.Role.String()
-		if m.Contained {
-			d.State = "contained"
+// answerable is who answers for what nobody did: the primary Owner.
+func (u *unit) answerable() string {
+	for i := range u.owners {
+		if u.owners[i].Primary {
+			return u.owners[i].ID
 		}
 	}
-	if a, ok := c.After.(workspace.Assignment); ok {
-		d.Access, d.Ring = a.Access.String(), a.Ring
-	}
-	if c.Kind == workspace.MemberUpdate {
-		for _, m := range workspace.Modify(c) {
-			d.Attributes = append(d.Attributes, m.Attr)
-		}
-	}
-	if leaverEvents[name] {
-		d.Sessions = "end_all"
-	}
-	return d
+	return u.actor.ID
 }

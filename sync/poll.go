@@ -91,6 +91,7 @@ type poll struct {
 	// the tell-tale stands still.
 	unsettled bool
 	held      map[string]bool // plans of groups that this run holds, by hash
+	withdrawn []store.HoldRow // plans that are no longer wanted
 	tx        *store.Tx       // set in a dry run: everything in one transaction
 	report    SyncRun         // summed over the units of the run
 }
@@ -327,6 +328,7 @@ func (p *poll) fail(ctx context.Context, cause error) (PollResult, error) {
 	if p.opt.DryRun {
 		return PollResult{}, cause
 	}
+	p.withdrawn = nil
 	p.report.Error = &ErrorReport{Code: errorCode(cause), Text: cause.Error(), Hint: hintFor(cause)}
 	p.report.State = "failed"
 	if errors.Is(cause, store.ErrFenced) {

@@ -469,7 +469,12 @@ func (p *poll) finish(ctx context.Context, state *store.PollState) error {
 		if err != nil {
 			return err
 		}
-		u.notices = p.notices
+		u.notices, u.finished = p.notices, &p.report
+		for _, h := range p.withdrawn {
+			if err := u.closeHold(h); err != nil {
+				return err
+			}
+		}
 		if err := u.record(); err != nil {
 			return err
 		}

@@ -107,16 +107,20 @@ func (e *Engine) replanConnection(ctx context.Context, s *space, conn string) (C
 func (e *Engine) withdrawMapping(ctx context.Context, s *space, conn string) error {
 	return s.h.Update(ctx, store.UnitOptions{}, func(tx *store.Tx) error {
 		open, err := tx.OpenHolds("mapping:" + conn)
+		if err != nil || len(open) == 0 {
+			return err
+		}
+		u, err := e.newUnit(s, s.conns[conn], tx, Batch{Workspace: s.cfg.ID, Connection: conn, Kind: RunConfig, Trigger: "start", SeenAt: e.now()})
 		if err != nil {
 			return err
 		}
 		for _, h := range open {
-			h.State, h.DecidedAt, h.DecidedBy, h.DecidedWhy = "withdrawn", workspace.At(e.now()), "system", "the mapping was changed again"
-			if err := tx.PutHold(h); err != nil {
+			h.State, h.DecidedAt, h.DecidedBy, h.DecidedWhy = "withdrawn", u.now, "system", "the mapping was changed again"
+			if err := u.closeHold(h); err != nil {
 				return err
 			}
 		}
-		return nil
+		return u.record()
 	})
 }
 

@@ -68,6 +68,8 @@ type unit struct {
 	counts   Counts
 	outcomes []Outcome
 	opened   []openHold
+	decided  []store.HoldRow // holds that this unit has closed
+	finished *SyncRun        // the poll that ends with this unit, nil if none does
 }
 
 // planned is one change on its way, with what must be written if it is

@@ -1,0 +1,245 @@
+package sync
+
+import (
+	"slices"
+
+	"github.com/rollcall-sync/rollcall/workspace"
+)
+
+// event is the payload of an outbox row: thin, ids and states only (WH2).
+type event struct {
+	Type      string           `json:"type"`
+	Timestamp workspace.Micros `json:"timestamp"`
+	Data      eventData        `json:"data"`
+}
+
+// eventData is what an event says of its subject. Which fields are there
+// depends on the type; docs/events.md lists them.
+type eventData struct {
+	Workspace string `json:"workspace"`
+	Member    string `json:"member,omitempty"`
+	Number    string `json:"number,omitempty"` // E.164
+	Group     string `json:"group,omitempty"`
+	Other     string `json:"subject,omitempty"`
+	Seq       int64  `json:"seq"`
+	Epoch     int64  `json:"epoch,omitempty"`
+	Version   int64  `json:"version,omitempty"`
+	State     string `json:"state,omitempty"`
+	Role      string `json:"role,omitempty"`
+	Access    string `json:"access,omitempty"`
+	Ring      int    `json:"ring,omitempty"`
+	Sessions  string `json:"sessions,omitempty"`
+	// Numbers and GroupsLeft are what a leaver loses; More tells that there
+	// are more than an event has room for (WH1), so the receiver reads them.
+	Numbers    []lostNumber `json:"numbers,omitempty"`
+	GroupsLeft []string     `json:"groups_left,omitempty"`
+	More       bool         `json:"more,omitempty"`
+	// From, Answers, Strategy and Until tell who answers a leaver's number.
+	From     string            `json:"from,omitempty"`
+	Answers  *answerer         `json:"answers,omitempty"`
+	Strategy string            `json:"strategy,omitempty"`
+	Until    *workspace.Micros `json:"until,omitempty"`
+	// Hold, PlanHash, Decision and By tell of a plan that waits or was decided.
+	Hold     string     `json:"hold,omitempty"`
+	PlanHash string     `json:"plan_hash,omitempty"`
+	Decision string     `json:"decision,omitempty"` // approved, rejected, expired, withdrawn
+	By       string     `json:"by,omitempty"`       // member id, or system
+	Finding  *findingID `json:"finding,omitempty"`
+	Run      *runState  `json:"run,omitempty"`
+	// Attributes are the names of what an update changed, never its values.
+	Attributes []string   `json:"attributes,omitempty"`
+	Cause      eventCause `json:"cause"`
+}
+
+type eventCause struct {
+	Connection string `json:"connection,omitempty"`
+	Class      string `json:"class,omitempty"`
+	Run        string `json:"run"`
+	Change     string `json:"change,omitempty"`
+}
+
+// lostNumber is one number of a leaver: how they had it, and what is with it
+// now.
+type lostNumber struct {
+	Number string `json:"number"`
+	// Was is exclusive, shared, view_only, or owner of a number that they did
+	// not answer.
+	Was string `json:"was"`
+	// Now is reserved (for a return), handed_over, quarantined, or left: others
+	// answer it as before.
+	Now     string            `json:"now"`
+	Answers *answerer         `json:"answers,omitempty"`
+	Until   *workspace.Micros `json:"until,omitempty"` // end of the reservation
+}
+
+// answerer is who answers a number: one of the two.
+type answerer struct {
+	Member string `json:"member,omitempty"`
+	Group  string `json:"group,omitempty"`
+}
+
+// findingID names a finding; what it says stands in the reports.
+type findingID struct {
+	ID       string `json:"id"`
+	Code     string `json:"code"`
+	Severity string `json:"severity"`
+}
+
+// runState is how a poll ended.
+type runState struct {
+	ID       string  `json:"id"`
+	Kind     RunKind `json:"kind"`
+	State    string  `json:"state"`
+	Complete bool    `json:"complete"`
+	Counts   Counts  `json:"counts"`
+}
+
+// The most that an event of a leaver names: with them it stays below the
+// 64 KiB of a webhook (WH1), and so can always be delivered.
+const (
+	maxLostNumbers = 200
+	maxGroupsLeft  = 300
+)
+
+func (u *unit) eventData(c *workspace.Change, name string) eventData {
+	d := eventData{
+		Member: c.Member,
+		Cause:  eventCause{Connection: c.Cause.Connection, Class: string(c.Cause.Class), Change: c.ID},
+	}
+	switch c.Subject.Type {
+	case "number":
+		d.Number = c.Subject.Label
+	case "group":
+		d.Group = c.Subject.ID
+	case "member":
+	default:
+		d.Other = c.Subject.ID
+	}
+	if m := u.view.Members[c.Member]; m != nil {
+		d.Epoch, d.Version, d.State, d.Role = m.Epoch, m.Version, string(m.State), m.Role.String()
+		if m.Contained {
+			d.State = "contained"
+		}
+	}
+	if a, ok := c.After.(workspace.Assignment); ok {
+		d.Access, d.Ring = a.Access.String(), a.Ring
+	}
+	if name == "member.updated" {
+		for _, m := range workspace.Modify(*c) {
+			d.Attributes = append(d.Attributes, m.Attr)
+		}
+	}
+	return d
+}
+
+// tailOf gives the applied changes of a leaver's tail.
+func (u *unit) tailOf(leaver string, all []recorded) []*workspace.Change {
+	var out []*workspace.Change
+	for i := range all {
+		c := &u.plan[all[i].index].Change
+		if c.Cause.Tail && c.Cause.Leaver == leaver && all[i].report.Outcome == "applied" {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// tellLosses adds what a leaver loses to the event of the cut.
+func (u *unit) tellLosses(leaver string, all []recorded, d *eventData) {
+	lost := map[string]*lostNumber{}
+	var order []string
+	tail := u.tailOf(leaver, all)
+	for _, c := range tail {
+		switch before := c.Before.(type) {
+		case workspace.Assignment:
+			if c.Kind == workspace.NumberUnassign && before.To == leaver {
+				lost[c.Subject.ID] = &lostNumber{Number: c.Subject.Label, Was: before.Access.String(), Now: "left"}
+				order = append(order, c.Subject.ID)
+			}
+		case workspace.Ownership:
+			if before.Member == leaver && lost[c.Subject.ID] == nil {
+				lost[c.Subject.ID] = &lostNumber{Number: c.Subject.Label, Was: "owner", Now: "left"}
+				order = append(order, c.Subject.ID)
+			}
+		case workspace.GroupMembership:
+			d.GroupsLeft = append(d.GroupsLeft, before.Group)
+		}
+	}
+	for _, c := range tail {
+		if n := lost[c.Subject.ID]; n != nil {
+			n.follow(c)
+		}
+	}
+	d.More = len(order) > maxLostNumbers || len(d.GroupsLeft) > maxGroupsLeft
+	d.GroupsLeft = d.GroupsLeft[:min(len(d.GroupsLeft), maxGroupsLeft)]
+	for _, id := range order[:min(len(order), maxLostNumbers)] {
+		d.Numbers = append(d.Numbers, *lost[id])
+	}
+}
+
+// follow notes what one change of the tail makes of the number.
+func (n *lostNumber) follow(c *workspace.Change) {
+	switch after := c.After.(type) {
+	case workspace.Reservation:
+		n.Now, n.Until = "reserved", &after.Until
+	case workspace.Number:
+		if after.State == workspace.NumberQuarantined && n.Now != "reserved" {
+			n.Now = "quarantined"
+		}
+	default:
+		to := heirOf(c)
+		if to == nil {
+			return
+		}
+		if n.Answers == nil {
+			n.Answers = to
+		}
+		if n.Now == "left" {
+			n.Now = "handed_over"
+		}
+	}
+}
+
+// heirOf is who gets something by a change of a leaver's tail, nil if nobody
+// does.
+func heirOf(c *workspace.Change) *answerer {
+	switch after := c.After.(type) {
+	case workspace.Assignment:
+		if after.Kind == workspace.ToGroup {
+			return &answerer{Group: after.To}
+		}
+		return &answerer{Member: after.To}
+	case workspace.Ownership:
+		return &answerer{Member: after.Member}
+	}
+	return nil
+}
+
+// handoverEvents tells each number whom it has gone to, once for each leaver:
+// in the number's own line, beside what its new holders are told.
+func (u *unit) handoverEvents(all []recorded) []outgoing {
+	var out []outgoing
+	told := map[[2]string]bool{}
+	for i := range all {
+		c := &u.plan[all[i].index].Change
+		key := [2]string{c.Cause.Leaver, c.Subject.ID}
+		if !c.Cause.Tail || c.Subject.Type != "number" || c.Cause.Source == "" || all[i].report.Outcome != "applied" || told[key] {
+			continue
+		}
+		to := heirOf(c)
+		if n, ok := c.After.(workspace.Number); to == nil && (!ok || n.State != workspace.NumberQuarantined) {
+			continue
+		}
+		told[key] = true
+		d := u.eventData(c, "number.handed_over")
+		d.Member, d.Epoch, d.Version, d.State, d.Role, d.Ring = "", 0, 0, "", "", 0
+		d.From, d.Answers, d.Strategy = c.Cause.Leaver, to, c.Cause.Source
+		if n := u.view.Numbers[c.Subject.ID]; n != nil {
+			if at := slices.IndexFunc(n.Reservations, func(r workspace.Reservation) bool { return r.For == c.Cause.Leaver }); at >= 0 {
+				d.Until = &n.Reservations[at].Until
+			}
+		}
+		out = append(out, outgoing{kind: "number", id: c.Subject.ID, name: "number.handed_over", data: d})
+	}
+	return out
+}
