@@ -18,7 +18,7 @@ func (u *unit) apply() error {
 		p := &u.plan[i]
 		switch {
 		case p.Kind == "":
-			if !u.absent[p.person] {
+			if !u.absent[p.person] && !u.observing() {
 				rest = append(rest, i)
 			}
 		case u.outcomes[i].Outcome != "applied":

@@ -274,7 +274,9 @@ func (u *unit) approveAndCommit(hold store.HoldRow, a Approval) (Result, error) 
 	}
 	for i := range u.outcomes {
 		o := &u.outcomes[i]
-		unseen := (o.Outcome == "held" || o.Outcome == "noop") && !u.shown[workspace.Fingerprint(u.plan[i].Change)]
+		// Of many people's plan, what is denied was never part of it.
+		apart := o.Outcome == "held" || o.Outcome == "noop" || o.Outcome == "denied" && u.b.Brake != nil && u.b.Brake.Rule == RuleObserve
+		unseen := apart && !u.shown[workspace.Fingerprint(u.plan[i].Change)]
 		if u.plan[i].Kind != "" && o.Outcome != "applied" && o.Outcome != "dropped" && !unseen {
 			d := o.Decision
 			return Result{}, &ApprovalError{Rule: d.Rule, Reason: d.Reason, Remedy: d.Remedy}

@@ -103,6 +103,12 @@ type BrakeHold struct {
 }
 
 func (h *BrakeHold) ruling() *workspace.Decision {
+	if h.Rule == RuleObserve {
+		return &workspace.Decision{
+			Verdict: workspace.Hold, Rule: h.Rule, Reason: h.Why, Approvers: workspace.RoleAdmin,
+			Remedy: "look at the plan; an Admin or Owner approves it, then set mode: live",
+		}
+	}
 	return &workspace.Decision{
 		Verdict: workspace.Hold, Rule: h.Rule, Reason: h.Why, Approvers: workspace.RoleAdmin,
 		Remedy: "look at the plan; an Admin or Owner approves it, or correct the directory and wait for the next poll",

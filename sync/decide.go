@@ -28,14 +28,20 @@ func (u *unit) decide() error {
 	if err := u.planTails(); err != nil {
 		return err
 	}
-	if err := u.brakes(); err != nil {
-		return err
+	observing := u.observing() // before a brake holds the batch
+	if !observing {
+		if err := u.brakes(); err != nil {
+			return err
+		}
 	}
 	all := u.judge()
 	if u.approver != nil {
 		u.holdUnseen(all)
 	}
 	u.followReturns(all)
+	if observing {
+		u.onlyObserved(all)
+	}
 	u.outcomes = make([]Outcome, len(u.plan))
 	for i, d := range all {
 		if u.plan[i].Kind == "" {
@@ -212,7 +218,7 @@ func (u *unit) openHolds() error {
 	bySubject := map[string][]int{}
 	var order []string
 	for i := range u.outcomes {
-		if u.outcomes[i].Outcome != "held" {
+		if u.outcomes[i].Outcome != "held" || u.watched(i) {
 			continue
 		}
 		s := u.holdSubject(i)
@@ -221,7 +227,11 @@ func (u *unit) openHolds() error {
 		}
 		bySubject[s] = append(bySubject[s], i)
 	}
-	for _, key := range sortedKeys(u.people) {
+	people := sortedKeys(u.people)
+	if u.observing() {
+		people = nil // what waits from live traffic goes on waiting
+	}
+	for _, key := range people {
 		open, err := u.tx.OpenHolds(key)
 		if err != nil {
 			return err
@@ -364,7 +374,7 @@ func (u *unit) refusal() *Refusal {
 	var out *Refusal
 	for i := range u.plan {
 		p, o := &u.plan[i], &u.outcomes[i]
-		if p.Kind == "" || o.Outcome != "denied" && o.Outcome != "held" && o.Outcome != "noop" {
+		if p.Kind == "" || o.Outcome != "denied" && o.Outcome != "held" && o.Outcome != "noop" || u.watched(i) {
 			continue
 		}
 		r := u.refusalOf(p, o)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -61,8 +62,10 @@ type Leavers struct {
 // Connection is a connection as the configuration states it.
 type Connection struct {
 	ID, Kind, Profile string
-	ActsAs            workspace.Role
-	Sponsor           string // address; "" is the primary Owner
+	// Mode is ModeLive, also when it is "", or ModeObserve.
+	Mode    string
+	ActsAs  workspace.Role
+	Sponsor string // address; "" is the primary Owner
 	// Brake are the connection's limits; nil is DefaultBrake.
 	Brake *Brake
 	// Provider, Tenant and TrustEmail say how its tokens prove an address (DC7);
@@ -81,8 +84,13 @@ type Engine struct {
 	spaces map[string]*space
 }
 
-// space is one workspace at run time; it never changes after New.
+// space is one workspace at run time; but for observed, which is safe for
+// concurrent use, it never changes after New.
 type space struct {
+	// observed says that a connection in observe mode has stated something
+	// that its plan does not show yet.
+	observed atomic.Bool
+
 	cfg    Workspace
 	h      *store.Handle
 	conns  map[string]Connection
@@ -245,7 +253,14 @@ func (e *Engine) putConnections(ctx context.Context, s *space) error {
 				return err
 			}
 			row := old
-			row.ID, row.Kind, row.Profile, row.ActsAs, row.Mode = c.ID, c.Kind, c.Profile, c.ActsAs.String(), "live"
+			row.ID, row.Kind, row.Profile, row.ActsAs, row.Mode = c.ID, c.Kind, c.Profile, c.ActsAs.String(), orElse(c.Mode, ModeLive)
+			if old.Mode == ModeObserve && row.Mode == ModeLive {
+				// What was only observed takes effect as under a new mapping: what
+				// it gives at once, what it takes when a person agrees.
+				if err := tx.SetPlanned(""); err != nil {
+					return err
+				}
+			}
 			row.Sponsor = sponsor
 			if row.CreatedAt == 0 {
 				row.CreatedAt, row.State, row.Authority = workspace.At(e.now()), "ready", c.ActsAs.String()

@@ -48,6 +48,9 @@ func (e *Engine) Replan(ctx context.Context, id, holder string) (Counts, error) 
 	}
 	var total Counts
 	for _, conn := range sortedKeys(s.conns) {
+		if s.conns[conn].Mode == ModeObserve {
+			continue // PlanObserved shows what it would bring about
+		}
 		c, err := e.replanConnection(ctx, s, conn)
 		total.Applied += c.Applied
 		total.Held += c.Held

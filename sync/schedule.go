@@ -154,6 +154,9 @@ func (s *Scheduler) timers(ctx context.Context, id string) {
 	defer tick.Stop()
 	s.replan(ctx, id)
 	for {
+		if err := s.e.planIfObserved(ctx, id); err != nil && ctx.Err() == nil {
+			s.log.Error("the plan of what is only observed could not be made", "workspace", id, "err", err)
+		}
 		for {
 			n, err := s.e.Due(ctx, id)
 			if err != nil && ctx.Err() == nil {

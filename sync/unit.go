@@ -346,6 +346,9 @@ func (e *Engine) Apply(ctx context.Context, b Batch) (Result, error) {
 	if err = try(b.Brake != nil); errors.Is(err, errRefused) {
 		err = try(true)
 	}
+	if err == nil && conn.Mode == ModeObserve && b.Brake == nil && !b.DryRun {
+		s.observed.Store(true)
+	}
 	if err == nil && b.sum != nil && res.summed != nil {
 		*b.sum = *res.summed
 	}
