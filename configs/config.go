@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-sync/rollcall/events"
 	"github.com/rollcall-sync/rollcall/internal/secret"
 	"github.com/rollcall-sync/rollcall/mapping"
+	"github.com/rollcall-sync/rollcall/sync"
 	"github.com/rollcall-sync/rollcall/sync/oidc"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
@@ -87,6 +88,7 @@ type Workspace struct {
 	Leavers     Leavers          `yaml:"leavers"`
 	Invitations Invitations      `yaml:"invitations"`
 	Billing     Billing          `yaml:"billing"`
+	Requests    Requests         `yaml:"requests"`
 
 	// Rules is the compiled mapping.
 	Rules *mapping.Rules `yaml:"-"`
@@ -98,9 +100,11 @@ type Connection struct {
 	Kind    string         `yaml:"kind"`    // scim, ldap, oidc or api
 	Profile string         `yaml:"profile"` // of kind scim
 	Rate    int            `yaml:"rate"`    // of kind scim: requests a second in each of two buckets; 50 if left out
+	Mode    string         `yaml:"mode"`    // live, or observe: stored and reported, and nothing changed
 	ActsAs  workspace.Role `yaml:"acts_as"` // Admin if left out
 	Sponsor string         `yaml:"sponsor"` // address; "": the primary Owner
 
+	Push      `yaml:",inline"` // of kind scim
 	Directory `yaml:",inline"` // of kind ldap, and the keys of the poller of kind oidc
 	OIDC      oidc.Config      `yaml:",inline"` // of kind oidc
 }
@@ -189,9 +193,11 @@ func (w *Workspace) setDefaults() {
 	w.Policy = *workspace.Default()
 	w.Leavers = Leavers{Grace: 7 * day, RestoreWindow: 90 * day}
 	w.Invitations = Invitations{Expire: 14 * day}
+	w.Requests = Requests{Keep: 7 * day, Most: 50_000}
 }
 
 func (c *Connection) setDefaults() {
 	c.ActsAs = workspace.RoleAdmin
+	c.Mode = sync.ModeLive
 	c.Directory.setDefaults()
 }

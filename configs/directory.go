@@ -95,9 +95,9 @@ func (c *Directory) under(from func(string) string, dir string) {
 
 // kindKeys are the keys that not every kind of connection obeys.
 var kindKeys = map[string][]string{
-	"scim":    {"profile", "rate"},
-	"ldap":    keysOf(reflect.TypeFor[Directory]()),
-	oidc.Kind: append(keysOf(reflect.TypeFor[oidc.Config]()), polledKeys...),
+	"scim":    append(keysOf(reflect.TypeFor[Push]()), "profile", "rate", "mode"),
+	"ldap":    append(keysOf(reflect.TypeFor[Directory]()), "mode"),
+	oidc.Kind: append(append(keysOf(reflect.TypeFor[oidc.Config]()), polledKeys...), "mode"),
 	kindAPI:   {},
 }
 

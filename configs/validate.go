@@ -244,6 +244,7 @@ func (j *judge) workspace(path string, w *Workspace) {
 		j.addf(path+".policy."+key, "%s", text)
 	}
 	j.terms(path, w)
+	j.requests(path+".requests", &w.Requests)
 }
 
 // mailAddress wants a bare address, as directories send it.
@@ -275,6 +276,8 @@ func (j *judge) connection(path string, c *Connection) {
 	case !slices.Contains(profiles, c.Profile):
 		j.addf(path+".profile", "unknown profile %q%s", c.Profile, remedyFor(c.Profile, profiles))
 	}
+	j.mode(path, c.Mode)
+	j.push(path, &c.Push)
 	if c.Rate < 0 || c.Rate > maxRate {
 		j.addf(path+".rate", "%d is no rate: use 1 to %d requests a second, or leave it out for 50", c.Rate, maxRate)
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -104,37 +105,55 @@ func (t *Tx) PutConnection(c ConnectionRow) error {
 		c.State, c.Scope, c.SettledAt, c.CreatedAt, c.LastSeenAt, c.LastGoodRunAt)
 }
 
-// TokenRow is a bearer token: only its hash is kept.
+// The kinds of token.
+const (
+	TokenBearer = "bearer" // a static bearer token
+	TokenClient = "client" // an OAuth client: it gets access tokens with its secret or its key
+	TokenAccess = "access" // an access token of a client
+)
+
+// TokenRow is a bearer token, or an OAuth client: only its hash is kept.
 type TokenRow struct {
 	Workspace, ID, Connection string
-	Hash                      string // hex SHA-256 of the whole token
-	Scopes, Networks          []string
-	CreatedAt, ExpiresAt      workspace.Micros
-	RevokedAt, LastUsedAt     workspace.Micros
+	Kind                      string // TokenBearer if ""
+	// Client is the client that an access token was given to.
+	Client           string
+	Hash             string // hex SHA-256 of the whole token or secret, "" for a client with keys
+	JWKS             string // public keys of a client that signs, as a JSON Web Key Set
+	Scopes, Networks []string
+
+	CreatedAt, ExpiresAt  workspace.Micros
+	RevokedAt, LastUsedAt workspace.Micros
+	Warned                int // least number of days before the end that was warned of, 0 for none
 }
 
 const (
-	sqlToken = `SELECT workspace_id, token_id, connection_id, hash, scopes, networks, created_at,
-			expires_at, revoked_at, last_used_at
-		FROM token WHERE token_id = ?`
-	sqlTokens = `SELECT workspace_id, token_id, connection_id, hash, scopes, networks, created_at,
-			expires_at, revoked_at, last_used_at
-		FROM token WHERE workspace_id = ? ORDER BY created_at, token_id`
-	sqlTokensOf = `SELECT workspace_id, token_id, connection_id, hash, scopes, networks, created_at,
-			expires_at, revoked_at, last_used_at
-		FROM token WHERE workspace_id = ? AND connection_id = ? ORDER BY created_at, token_id`
-	sqlInsertToken = `INSERT INTO token (workspace_id, token_id, connection_id, hash, scopes, networks,
-			created_at, expires_at, revoked_at, last_used_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	tokenColumns = `workspace_id, token_id, connection_id, kind, client_id, hash, jwks, scopes, networks, created_at,
+			expires_at, revoked_at, last_used_at, warned`
+	sqlToken  = `SELECT ` + tokenColumns + ` FROM token WHERE token_id = ?`
+	sqlTokens = `SELECT ` + tokenColumns + ` FROM token WHERE workspace_id = ? AND kind <> 'access' ORDER BY created_at, token_id`
+
+	sqlTokensOf = `SELECT ` + tokenColumns + ` FROM token
+		WHERE workspace_id = ? AND connection_id = ? AND kind <> 'access' ORDER BY created_at, token_id`
+	sqlInsertToken = `INSERT INTO token (` + tokenColumns + `)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	// With a client end the access tokens that it was given.
 	sqlRevokeToken = `UPDATE token SET revoked_at = CASE WHEN revoked_at = 0 THEN ? ELSE revoked_at END
 		WHERE workspace_id = ? AND token_id = ?`
-	sqlTouchToken = `UPDATE token SET last_used_at = ? WHERE token_id = ? AND last_used_at < ?`
+	sqlRevokeAccess = `UPDATE token SET revoked_at = CASE WHEN revoked_at = 0 THEN ? ELSE revoked_at END
+		WHERE workspace_id = ? AND client_id = ? AND client_id <> ''`
+	sqlPruneAccess     = `DELETE FROM token WHERE workspace_id = ? AND client_id = ? AND client_id <> '' AND expires_at < ?`
+	sqlWarnToken       = `UPDATE token SET warned = ? WHERE workspace_id = ? AND token_id = ? AND warned = ?`
+	sqlInsertAssertion = `INSERT INTO oauth_assertion (workspace_id, client_id, jti, expires_at) VALUES (?, ?, ?, ?)
+		ON CONFLICT (workspace_id, client_id, jti) DO NOTHING`
+	sqlPruneAssertions = `DELETE FROM oauth_assertion WHERE workspace_id = ? AND client_id = ? AND expires_at < ?`
+	sqlTouchToken      = `UPDATE token SET last_used_at = ? WHERE token_id = ? AND last_used_at < ?`
 )
 
 func scanToken(s scanner, t *TokenRow) error {
 	var scopes, networks string
-	err := s.Scan(&t.Workspace, &t.ID, &t.Connection, &t.Hash, &scopes, &networks, &t.CreatedAt,
-		&t.ExpiresAt, &t.RevokedAt, &t.LastUsedAt)
+	err := s.Scan(&t.Workspace, &t.ID, &t.Connection, &t.Kind, &t.Client, &t.Hash, &t.JWKS, &scopes, &networks, &t.CreatedAt,
+		&t.ExpiresAt, &t.RevokedAt, &t.LastUsedAt, &t.Warned)
 	t.Scopes, t.Networks = strings.Fields(scopes), strings.Fields(networks)
 	return err
 }
@@ -167,8 +186,8 @@ func (s *Store) TouchTokens(ctx context.Context, used map[string]time.Time) erro
 	})
 }
 
-// Tokens lists a connection's tokens, all when connection is "", oldest
-// first.
+// Tokens lists a connection's bearer tokens and clients, all when connection
+// is "", oldest first.
 func (r *Reader) Tokens(connection string) ([]TokenRow, error) {
 	if connection == "" {
 		return list(r, scanToken, sqlTokens, r.ws)
@@ -178,18 +197,44 @@ func (r *Reader) Tokens(connection string) ([]TokenRow, error) {
 
 // InsertToken writes a token.
 func (t *Tx) InsertToken(row TokenRow) error {
-	return t.exec(sqlInsertToken, t.ws, row.ID, row.Connection, row.Hash, strings.Join(row.Scopes, " "),
-		strings.Join(row.Networks, " "), row.CreatedAt, row.ExpiresAt, row.RevokedAt, row.LastUsedAt)
+	return t.exec(sqlInsertToken, t.ws, row.ID, row.Connection, cmp.Or(row.Kind, TokenBearer), row.Client, row.Hash, row.JWKS,
+		strings.Join(row.Scopes, " "), strings.Join(row.Networks, " "), row.CreatedAt, row.ExpiresAt, row.RevokedAt, row.LastUsedAt, row.Warned)
 }
 
-// RevokeToken ends a token; one that is revoked keeps its time. Unknown ids
-// give workspace.ErrNotFound.
+// RevokeToken ends a token, and with a client the access tokens that it has;
+// one that is revoked keeps its time. Unknown ids give
+// workspace.ErrNotFound.
 func (t *Tx) RevokeToken(id string, at workspace.Micros) error {
 	n, err := t.execCount(sqlRevokeToken, at, t.ws, id)
 	if err == nil && n == 0 {
 		return workspace.ErrNotFound
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return t.exec(sqlRevokeAccess, at, t.ws, id)
+}
+
+// PruneAccess deletes a client's access tokens and signed requests that ended
+// before a moment.
+func (t *Tx) PruneAccess(client string, before workspace.Micros) error {
+	if err := t.exec(sqlPruneAccess, t.ws, client, before); err != nil {
+		return err
+	}
+	return t.exec(sqlPruneAssertions, t.ws, client, before)
+}
+
+// UseAssertion notes the id of a client's signed request; false if it was used
+// before.
+func (t *Tx) UseAssertion(client, jti string, expires workspace.Micros) (fresh bool, err error) {
+	n, err := t.execCount(sqlInsertAssertion, t.ws, client, jti, expires)
+	return n > 0, err
+}
+
+// WarnToken notes that the end of a token was warned of, days before it.
+// Somebody else's note gives workspace.ErrStale.
+func (t *Tx) WarnToken(row TokenRow, days int) error {
+	return t.swap(sqlWarnToken, days, t.ws, row.ID, row.Warned)
 }
 
 // CursorRow is a source's cursor (sources section 7).

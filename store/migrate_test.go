@@ -38,7 +38,7 @@ func TestMigrate(t *testing.T) {
 	t.Parallel()
 	emptyDatabases(t, func(t *testing.T, url string) {
 		before, err := Status(t.Context(), url)
-		if err != nil || before.Current != 0 || before.Latest < 1 || int64(len(before.Pending)) != before.Latest {
+		if err != nil || before.Current != 0 || before.Latest < 1 || len(before.Pending) == 0 || int64(len(before.Pending)) > before.Latest {
 			t.Fatalf("empty: %+v, %v", before, err)
 		}
 		if path, lite := strings.CutPrefix(url, liteScheme); lite {

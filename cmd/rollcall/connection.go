@@ -26,6 +26,7 @@ type connectionsCmd struct {
 type connectionView struct {
 	ID        string            `json:"id"`
 	Kind      string            `json:"kind"`
+	Mode      *string           `json:"mode"` // live, observe; none for kind api
 	State     string            `json:"state"` // ready, degraded
 	Cause     *string           `json:"cause"`
 	Failures  int               `json:"failures"`
@@ -62,6 +63,9 @@ func (s *session) connections(ctx context.Context) ([]connectionView, error) {
 
 func readConnection(r *store.Reader, c *configs.Connection, holds []store.HoldRow) (connectionView, error) {
 	v := connectionView{ID: c.ID, Kind: c.Kind, State: "ready"}
+	if c.Kind != "api" {
+		v.Mode = optionalText(c.Mode)
+	}
 	row, err := r.Connection(c.ID)
 	if errors.Is(err, workspace.ErrNotFound) {
 		return v, nil // configured since the last start
@@ -169,6 +173,7 @@ func (c *connectionShowCmd) Run(ctx context.Context, env *environment) (err erro
 		return writeFields(env.out, [][2]string{
 			{"id", v.ID},
 			{"kind", v.Kind},
+			{"mode", deref(v.Mode)},
 			{"state", v.State},
 			{"cause", deref(v.Cause)},
 			{"failed runs", zeroIsNone(v.Failures)},

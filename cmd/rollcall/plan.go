@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/rollcall-sync/rollcall/configs"
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/sync"
 	"github.com/rollcall-sync/rollcall/workspace"
@@ -21,7 +23,8 @@ type planCmd struct {
 
 // Help is shown by --help.
 func (planCmd) Help() string {
-	return `Without a hash: everything that waits for a person, newest first; exit 3 if anything does.
+	return `Without a hash: everything that waits for a person, newest first; exit 3 if anything does. For a connection with
+mode: observe that is one plan: what everything that it has stated would bring about.
 
 Example:
   rollcall plan
@@ -59,6 +62,9 @@ func (c *planCmd) Run(ctx context.Context, env *environment) (err error) {
 		return err
 	}
 	defer s.close(&err)
+	if err := s.planObserved(ctx); err != nil {
+		return err
+	}
 	var holds []store.HoldRow
 	err = s.view(ctx, func(r *store.Reader) (err error) {
 		if c.Plan == "" {
@@ -90,6 +96,19 @@ func (c *planCmd) Run(ctx context.Context, env *environment) (err error) {
 		return &exitError{code: exitHeld}
 	}
 	return nil
+}
+
+// planObserved brings the plans of connections that only observe up to date.
+func (s *session) planObserved(ctx context.Context) error {
+	observes := func(c configs.Connection) bool { return c.Mode == sync.ModeObserve }
+	if !slices.ContainsFunc(s.workspace.Connections, observes) {
+		return nil
+	}
+	engine, err := s.engine(ctx)
+	if err != nil {
+		return err
+	}
+	return engine.PlanObserved(ctx, s.workspace.ID)
 }
 
 func (c *planCmd) show(env *environment, views []planView) error {

@@ -149,7 +149,7 @@ func engineWorkspace(c *configs.Config, w *configs.Workspace) sync.Workspace {
 	}
 	for i := range w.Connections {
 		conn := &w.Connections[i]
-		polled := sync.Connection{ID: conn.ID, Kind: conn.Kind, Profile: conn.Profile, ActsAs: conn.ActsAs, Sponsor: conn.Sponsor}
+		polled := sync.Connection{ID: conn.ID, Kind: conn.Kind, Profile: conn.Profile, Mode: conn.Mode, ActsAs: conn.ActsAs, Sponsor: conn.Sponsor}
 		if conn.Kind == ldap.Kind {
 			polled.Brake = &conn.Brake
 		}

@@ -48,10 +48,10 @@ func tokens(t *testing.T, s *store.Store) {
 	r := newRoom(t, s)
 	ws := read(r, (*store.Reader).Workspace).ID
 	row := store.TokenRow{
-		Workspace: ws, ID: ws + "-t1", Connection: "okta", Hash: "ab", Scopes: []string{"scim", "ssf"},
+		Workspace: ws, ID: ws + "-t1", Connection: "okta", Kind: store.TokenBearer, Hash: "ab", Scopes: []string{"scim", "ssf"},
 		Networks: []string{"10.0.0.0/8", "2001:db8::/32"}, CreatedAt: 1, ExpiresAt: 500,
 	}
-	two := store.TokenRow{Workspace: ws, ID: ws + "-t2", Connection: "corp", Hash: "cd", CreatedAt: 2}
+	two := store.TokenRow{Workspace: ws, ID: ws + "-t2", Connection: "corp", Kind: store.TokenBearer, Hash: "cd", CreatedAt: 2}
 	r.update(func(tx *store.Tx) error { return errors.Join(tx.InsertToken(row), tx.InsertToken(two)) })
 	r.conflicts("token", "id", func(tx *store.Tx) error { return tx.InsertToken(row) })
 	// A token id is unique over all workspaces: the look-up knows none.

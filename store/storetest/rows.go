@@ -37,4 +37,6 @@ var rowTests = []test{
 	{"unowned", unowned},
 	{"answers", answers},
 	{"list pages", listPages},
+	{"requests", requests},
+	{"clients", clients},
 }

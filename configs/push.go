@@ -1,0 +1,77 @@
+package configs
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/rollcall-sync/rollcall/sync"
+)
+
+// Push are the keys of a connection of kind scim beside profile and rate.
+type Push struct {
+	// Networks are the addresses and CIDR ranges that this connection's tokens
+	// may be used from; none is anywhere. A token may name narrower ones.
+	Networks  []string  `yaml:"networks"`
+	Overrides Overrides `yaml:"overrides"`
+}
+
+// Overrides replace switches of the profile.
+type Overrides struct {
+	// Quiet is how long what was done is not told to anybody yet, but for what
+	// ends access; unset is the profile's.
+	Quiet Delay `yaml:"quiet"`
+}
+
+// Delay is a length of time that may be left out.
+type Delay struct {
+	Set bool
+	For time.Duration
+}
+
+// UnmarshalText reads a length of time.
+func (d *Delay) UnmarshalText(text []byte) error {
+	length, err := ParseDuration(string(text))
+	*d = Delay{Set: err == nil, For: length}
+	return err
+}
+
+// Requests are the terms of the record of SCIM requests: what
+// `rollcall requests` shows.
+type Requests struct {
+	// Keep is how long a request is remembered; 0 records none.
+	Keep time.Duration `yaml:"keep"`
+	// Most is how many requests of one connection are remembered.
+	Most int `yaml:"most"`
+}
+
+// maxQuiet is the longest time that may be told late.
+const maxQuiet = 24 * time.Hour
+
+// push judges a connection of kind scim.
+func (j *judge) push(path string, p *Push) {
+	for i, text := range p.Networks {
+		if _, err := ParseProxy(text); err != nil {
+			j.addf(fmt.Sprintf("%s.networks[%d]", path, i), "%v", err)
+		}
+	}
+	if q := p.Overrides.Quiet; q.For > maxQuiet {
+		j.addf(path+".overrides.quiet", "is %s: write a time from 0s to %s", q.For, maxQuiet)
+	}
+}
+
+// mode judges the mode of a connection.
+func (j *judge) mode(path, mode string) {
+	if mode != sync.ModeLive && mode != sync.ModeObserve {
+		j.addf(path+".mode", "unknown mode %q: use live, or observe to have everything stored and reported and nothing changed", mode)
+	}
+}
+
+// requests judges the record of requests.
+func (j *judge) requests(path string, r *Requests) {
+	if r.Keep > 365*day {
+		j.addf(path+".keep", "is longer than 365d: requests hold personal data; write a time from 0s (none are recorded) to 365d")
+	}
+	if r.Most < 1 || r.Most > 10_000_000 {
+		j.addf(path+".most", "is %d: write a number from 1 to 10000000", r.Most)
+	}
+}
