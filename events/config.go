@@ -81,7 +81,7 @@ var types = []string{
 	"number.assigned", "number.unassigned", "number.access_changed", "number.owner_changed", "number.handed_over", "number.ring_changed",
 	"group.created", "group.updated", "group.deleted", "group.joined", "group.left",
 	"invitation.sent", "invitation.accepted", "invitation.expired", "invitation.revoked",
-	"domain.verified", "domain.lapsed", "change.held", "change.decided", "finding.opened", "finding.closed", "run.finished",
+	"domain.verified", "domain.lapsed", "domain.renewed", "domain.contested", "domain.released", "change.held", "change.decided", "finding.opened", "finding.closed", "run.finished",
 }
 
 // Validate gives every problem as a *KeyError, with paths from "events" on;

@@ -8,7 +8,7 @@ import (
 )
 
 // ConflictError is a taken unique key. Key is the index's name without its
-// table: email, external, user, name, exclusive, pending, e164; "id" is the
+// table: email, external, user, name, exclusive, pending, e164, holder; "id" is the
 // table's own key.
 type ConflictError struct{ Table, Key string }
 
@@ -41,6 +41,7 @@ var uniqueIndexes = []uniqueIndex{
 	{"assignment_exclusive", "assignment", "exclusive", "workspace_id, number_id"},
 	{"invitation_pending", "invitation", "pending", "workspace_id, email_key"},
 	{"hold_open", "hold", "open", "workspace_id, plan_hash"},
+	{"domain_claim_holder", "domain_claim", "holder", "domain"},
 	{"event_by_id", "event", "event", "workspace_id, event_id"},
 }
 

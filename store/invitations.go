@@ -19,11 +19,6 @@ func scanInvitation(s scanner, i *workspace.Invitation) error {
 	return err
 }
 
-func scanDomain(s scanner, d *workspace.DomainClaim) error {
-	return s.Scan(&d.Domain, &d.Claimer, (*string)(&d.State), &d.Challenge, &d.ClaimedAt, &d.VerifiedAt, &d.CheckedAt,
-		&d.Version)
-}
-
 const (
 	selectInvitation = `SELECT ` + invitationColumns + ` FROM invitation
 		WHERE workspace_id = ? AND invitation_id = ?{lock}`
@@ -36,13 +31,6 @@ const (
 	updateInvitation = `UPDATE invitation SET email = ?, email_key = ?, role = ?, state = ?, inviter = ?, numbers = ?,
 		token_hash = ?, held = ?, created_at = ?, expires_at = ?, version = ?
 		WHERE workspace_id = ? AND invitation_id = ? AND version = ?`
-	selectDomains = `SELECT domain, claimer, state, challenge, claimed_at, verified_at, checked_at, version
-		FROM domain_claim WHERE workspace_id = ? ORDER BY domain`
-	putDomain = `INSERT INTO domain_claim (workspace_id, domain, claimer, state, challenge, claimed_at, verified_at,
-		checked_at, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (workspace_id, domain) DO UPDATE SET claimer = excluded.claimer, state = excluded.state,
-		challenge = excluded.challenge, claimed_at = excluded.claimed_at, verified_at = excluded.verified_at,
-		checked_at = excluded.checked_at, version = excluded.version`
 )
 
 // InvitationByID finds an invitation.
@@ -72,16 +60,4 @@ func (t *Tx) PutInvitation(i workspace.Invitation) error {
 	}
 	return t.swap(updateInvitation, i.Email, i.EmailKey, i.Role.String(), string(i.State), i.Inviter, numbers,
 		i.TokenHash, i.Held, i.CreatedAt, i.ExpiresAt, i.Version, t.ws, i.ID, i.Version-1)
-}
-
-// Domains lists the domain claims by name.
-func (r *Reader) Domains() ([]workspace.DomainClaim, error) {
-	return list(r, scanDomain, selectDomains, r.ws)
-}
-
-// PutDomain inserts or replaces a claim.
-func (t *Tx) PutDomain(d workspace.DomainClaim) error {
-	t.none.domains = false
-	return t.exec(putDomain, t.ws, d.Domain, d.Claimer, string(d.State), d.Challenge, d.ClaimedAt, d.VerifiedAt,
-		d.CheckedAt, d.Version)
 }

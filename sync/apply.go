@@ -142,12 +142,8 @@ func (u *unit) writeNouns(old *workspace.View) error {
 		}
 		u.view.Invitations[id] = &inv
 	}
-	for _, id := range sortedKeys(u.view.Domains) {
-		if old.Domains[id] != u.view.Domains[id] {
-			if err := u.tx.PutDomain(*u.view.Domains[id]); err != nil {
-				return err
-			}
-		}
+	if err := u.writeDomains(old); err != nil {
+		return err
 	}
 	return u.writeNumbers(old)
 }

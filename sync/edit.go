@@ -41,6 +41,9 @@ const (
 	EditRing       EditKind = "number.ring"
 	EditAccept     EditKind = "invitation.accept"
 	EditResend     EditKind = "invitation.resend"
+	EditClaim      EditKind = "domain.claim"
+	EditVerify     EditKind = "domain.verify" // by Engine.VerifyDomain alone
+	EditRelease    EditKind = "domain.release"
 	EditEnter      EditKind = "domain.join" // by Engine.Join alone
 )
 
@@ -66,6 +69,9 @@ type Edit struct {
 	// Invitation is an invitation's id; Proof the hex SHA-256 of its secret.
 	Invitation string `json:"invitation,omitempty"`
 	Proof      string `json:"proof,omitempty"`
+	// Domain is a domain's name, and Found what a look into DNS has shown.
+	Domain string   `json:"domain,omitempty"`
+	Found  *Finding `json:"found,omitempty"`
 	// Enter is what a person brings who joins by a claimed domain.
 	Enter *Entry `json:"enter,omitempty"`
 }
@@ -296,6 +302,8 @@ func (u *unit) planEdit(e *Edit) error {
 		return u.planAccept(e)
 	case EditEnter:
 		return u.planEntry(e)
+	case EditClaim, EditVerify, EditRelease:
+		return u.planDomainEdit(e)
 	default:
 		return &EditError{Field: "kind", Reason: fmt.Sprintf("unknown edit %q", e.Kind), Remedy: "see the list of edits"}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/rollcall-sync/rollcall/internal/claim"
 	"github.com/rollcall-sync/rollcall/mapping"
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/workspace"
@@ -24,6 +25,8 @@ type Options struct {
 	Now        func() time.Time
 	Build      string // version of the binary, for reports
 	Workspaces []Workspace
+	// Hosts are the names of this installation, which nobody claims (DC4).
+	Hosts []string
 }
 
 // Workspace is a workspace as the configuration states it.
@@ -81,6 +84,7 @@ type Engine struct {
 	log    *slog.Logger
 	now    func() time.Time
 	build  string
+	hosts  []string
 	spaces map[string]*space
 }
 
@@ -101,6 +105,7 @@ type space struct {
 	// hashes are taken once: they stand in every report.
 	mappingHash, policyHash, matrixHash string
 	tombstoneKey                        []byte
+	resolver                            *claim.Resolver
 }
 
 // ErrUnknownWorkspace and ErrUnknownConnection: the caller named something
@@ -122,7 +127,7 @@ func New(ctx context.Context, opt Options) (*Engine, error) {
 	if opt.Logger == nil {
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{store: opt.Store, log: opt.Logger, now: opt.Now, build: opt.Build, spaces: map[string]*space{}}
+	e := &Engine{store: opt.Store, log: opt.Logger, now: opt.Now, build: opt.Build, hosts: opt.Hosts, spaces: map[string]*space{}}
 	for _, cfg := range opt.Workspaces {
 		s, err := e.open(ctx, cfg)
 		if err != nil {
@@ -177,6 +182,7 @@ func (e *Engine) open(ctx context.Context, cfg Workspace) (*space, error) {
 		return nil, errors.New("owners is empty: name the first Owner's address")
 	}
 	s := &space{cfg: cfg, h: e.store.In(cfg.ID), conns: map[string]Connection{}, policy: cfg.Policy, rules: cfg.Rules}
+	s.resolver = claim.NewResolver(cfg.Domains.Reverify.Resolver)
 	for _, c := range cfg.Connections {
 		s.conns[c.ID] = c
 	}

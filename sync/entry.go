@@ -163,23 +163,6 @@ func (u *unit) entryRuling(e *Edit, key string) (*workspace.Decision, error) {
 	return nil, nil
 }
 
-// coverage finds the claim that covers a domain; a ruling if there is none.
-func (u *unit) coverage(domain string) (*workspace.Decision, error) {
-	claims, err := u.tx.Domains()
-	if err != nil {
-		return nil, err
-	}
-	for i := range claims {
-		u.view.Domains[claims[i].Domain] = &claims[i]
-	}
-	claim := u.view.Domains[domain]
-	if claim == nil || claim.State != workspace.DomainVerified && claim.State != workspace.DomainLapsing {
-		return refuseEntry("DOM-CLAIM", "The domain "+domain+" is not claimed and verified here.", "Ask an Admin or Owner for an invitation."), nil
-	}
-	u.entered.claim = claim.Domain
-	return nil, nil
-}
-
 // vouches reports whether a connection is bound to a domain (DC7).
 func (u *unit) vouches(connection, domain string) bool {
 	return slices.ContainsFunc(u.s.cfg.Domains.Connections[connection], func(d string) bool { return fold.Domain(d) == domain })

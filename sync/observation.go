@@ -133,10 +133,13 @@ type Result struct {
 	// InvitationSecret is the secret of the link of an invitation that was
 	// sent: shown once, never stored.
 	InvitationSecret string
+	// Notices are what the report says beside the changes.
+	Notices []string
 	// Answer is what the batch's Once.Answer made.
 	Answer    []byte
 	summed    *SyncRun
-	otherHalf int // changes that belong to the other half of the plan
+	otherHalf int    // changes that belong to the other half of the plan
+	contests  string // the workspace that holds a domain which was proved here
 }
 
 // Outcome is one decision with what became of it.

@@ -20,7 +20,8 @@ var eventTypes = map[workspace.ChangeKind]string{
 	workspace.GroupCreate: "group.created", workspace.GroupUpdate: "group.updated", workspace.GroupDelete: "group.deleted",
 	workspace.GroupJoin: "group.joined", workspace.GroupLeave: "group.left",
 	workspace.InvitationSend: "invitation.sent", workspace.InvitationAccept: "invitation.accepted", workspace.InvitationRevoke: "invitation.revoked",
-	workspace.DomainVerify: "domain.verified", workspace.DomainLapse: "domain.lapsed",
+	workspace.DomainVerify: "domain.verified", workspace.DomainLapse: "domain.lapsed", workspace.DomainRenew: "domain.renewed",
+	workspace.DomainContest: "domain.contested", workspace.DomainRelease: "domain.released",
 }
 
 // leaverEvents are never superseded, dropped or skipped (OB6).

@@ -121,6 +121,9 @@ func (u *unit) eventData(c *workspace.Change, name string) eventData {
 			d.State = "contained"
 		}
 	}
+	if claim, ok := c.After.(workspace.DomainClaim); ok {
+		d.State = string(claim.State)
+	}
 	if a, ok := c.After.(workspace.Assignment); ok {
 		d.Access, d.Ring = a.Access.String(), a.Ring
 	}

@@ -97,6 +97,7 @@ func (s *Scheduler) Start(ctx context.Context) error {
 	}
 	for id := range s.e.spaces {
 		s.wg.Go(func() { s.timers(ctx, id) })
+		s.wg.Go(func() { s.domains(ctx, id) })
 	}
 	s.cron.Start()
 	return nil
@@ -165,6 +166,28 @@ func (s *Scheduler) timers(ctx context.Context, id string) {
 			if err != nil || n == 0 {
 				break
 			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// domains looks for the proofs of claimed domains that are due, until the
+// context ends. It is no part of the timers: a name server that does not
+// answer must not hold up the end of anybody's access.
+func (s *Scheduler) domains(ctx context.Context, id string) {
+	tick := time.NewTicker(timerEvery)
+	defer tick.Stop()
+	for {
+		n, err := s.e.CheckDomains(ctx, id, s.holder)
+		if err != nil && ctx.Err() == nil {
+			s.log.Error("looking for the proofs of domains failed", "workspace", id, "err", err)
+		}
+		if err == nil && n == domainBatch {
+			continue
 		}
 		select {
 		case <-ctx.Done():

@@ -63,6 +63,8 @@ type unit struct {
 	secret string
 	// entered is what was found out about somebody who joins by a domain.
 	entered *entered
+	// contests is the workspace that holds a domain which this unit has proved.
+	contests string
 	// refused is why the request as a whole was refused, nil if it was not.
 	refused  *Refusal
 	counts   Counts
@@ -132,7 +134,7 @@ func (e *Engine) newUnit(s *space, conn Connection, tx *store.Tx, b Batch) (*uni
 	u.view = &workspace.View{
 		Workspace: s.cfg.ID, Zone: s.cfg.Zone, Totals: totals,
 		Members: map[string]*workspace.Member{}, Numbers: map[string]*workspace.Number{}, Groups: map[string]*workspace.Group{},
-		Invitations: map[string]*workspace.Invitation{}, Domains: map[string]*workspace.DomainClaim{},
+		Invitations: map[string]*workspace.Invitation{}, Domains: map[string]*workspace.DomainClaim{}, Subdomains: s.cfg.Domains.Subdomains,
 	}
 	for i := range u.owners {
 		u.view.Members[u.owners[i].ID] = &u.owners[i]
@@ -254,7 +256,7 @@ func (u *unit) claimed() (map[string]bool, error) {
 	}
 	u.domains = map[string]bool{}
 	for _, c := range claims {
-		if c.State == workspace.DomainVerified || c.State == workspace.DomainLapsing {
+		if c.Holds() {
 			u.domains[c.Domain] = true
 		}
 	}

@@ -30,9 +30,11 @@ func (v *View) apply(c *Change) {
 		v.applyGroup(c)
 	case InvitationSend, InvitationAccept, InvitationRevoke:
 		v.applyInvitation(c)
-	case DomainClaimed, DomainVerify, DomainLapse:
+	case DomainClaimed, DomainVerify, DomainLapse, DomainRenew, DomainContest, DomainRelease:
 		if d, ok := c.After.(DomainClaim); ok {
 			put(&v.Domains, d.Domain, &d)
+		} else if d, ok := c.Before.(DomainClaim); ok {
+			delete(v.Domains, d.Domain)
 		}
 	case OwnerTransfer:
 		v.applyTransfer(c)

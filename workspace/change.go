@@ -17,7 +17,7 @@ type ChangeKind string
 //	group.create    nil -> Group           group.update, group.delete  Group -> Group, Group -> nil
 //	group.join      nil -> GroupMembership group.leave     GroupMembership -> nil
 //	invitation.*    Invitation -> Invitation (send: nil -> Invitation)
-//	domain.*        DomainClaim -> DomainClaim (claim: nil -> DomainClaim)
+//	domain.*        DomainClaim -> DomainClaim (claim: nil -> DomainClaim, if there was none; release: DomainClaim -> nil)
 //	owner.transfer  Member (present primary) -> Member (next primary)
 //	token.*         nothing: a token is known by its id alone
 const (
@@ -51,7 +51,10 @@ const (
 	InvitationRevoke ChangeKind = "invitation.revoke"
 	DomainClaimed    ChangeKind = "domain.claim"
 	DomainVerify     ChangeKind = "domain.verify"
-	DomainLapse      ChangeKind = "domain.lapse"
+	DomainLapse      ChangeKind = "domain.lapse"   // the proof is missing, or has been for too long
+	DomainRenew      ChangeKind = "domain.renew"   // a new challenge, or a dispute settled
+	DomainContest    ChangeKind = "domain.contest" // another workspace has proved the domain too
+	DomainRelease    ChangeKind = "domain.release"
 	OwnerTransfer    ChangeKind = "owner.transfer"
 	TokenCreate      ChangeKind = "token.create"
 	EventSettle      ChangeKind = "event.settle" // an event taken out of a receiver's line by a person
@@ -161,7 +164,7 @@ func (c Change) Direction() Direction {
 		InvitationSend, InvitationAccept, DomainClaimed, DomainVerify, OwnerTransfer:
 		return Expansion
 	case MemberDeactivate, MemberContain, MemberRemove, MemberSessions, NumberUnassign, GroupLeave, GroupDelete,
-		InvitationRevoke, DomainLapse:
+		InvitationRevoke, DomainLapse, DomainContest, DomainRelease:
 		return Reduction
 	case MemberRole:
 		before, after := c.roles()

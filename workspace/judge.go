@@ -330,7 +330,7 @@ func (j *judge) base(c *Change, now *Member, a authority, d *Decision) bool {
 			return j.need(c, a, MemberInvite, "", d)
 		}
 		return j.need(c, a, MemberRemoving, "", d)
-	case DomainClaimed, DomainVerify, DomainLapse:
+	case DomainClaimed, DomainVerify, DomainLapse, DomainRenew, DomainContest, DomainRelease:
 		if a.role < RoleAdmin {
 			return d.deny("", ScopeDomainClaim, "Mail domains are claimed by Owners and Admins; "+j.words(c, a)+".",
 				"An Admin or Owner claims the domain.")
@@ -358,12 +358,12 @@ func (j *judge) joins(c *Change, a authority, d *Decision) bool {
 		return d.deny(MemberInvite, "I10", "Who joins by domain becomes Member, never "+m.Role.Title()+" (row M04 'Invite team members'); "+j.actor()+".",
 			"Join as Member; an Admin or Owner raises the role afterwards.")
 	}
-	claim := j.view.Domains[domain]
-	if claim == nil || claim.State != DomainVerified && claim.State != DomainLapsing {
+	claim := j.view.Covering(domain)
+	if !claim.Open() {
 		return d.deny(MemberInvite, ScopeDomainClaim, "Domain "+domain+" is not claimed and verified here, so nobody joins by it (row M04 'Invite team members'); "+j.actor()+".",
 			"An Admin or Owner claims and verifies "+domain+", or invites "+j.label(c)+".")
 	}
-	d.Rule, d.Reason = ScopeDomainClaim, "The domain is claimed and verified."
+	d.Rule, d.Reason = ScopeDomainClaim, "The domain "+claim.Domain+" is claimed and verified."
 	return false
 }
 

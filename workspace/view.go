@@ -11,7 +11,9 @@ type View struct {
 	Groups      map[string]*Group      // by id
 	Invitations map[string]*Invitation // by id
 	Domains     map[string]*DomainClaim
-	Totals      Totals
+	// Subdomains: a claim covers the names below its own too (DC5).
+	Subdomains bool
+	Totals     Totals
 	// Plan is the workspace's product plan, for spending limits; empty counts
 	// as the dearest.
 	Plan Plan

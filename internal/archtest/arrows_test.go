@@ -35,7 +35,7 @@ var areas = map[string]area{
 	"mapping":         {banned: []string{"net", "net/http", "database/sql", "math/rand", "math/rand/v2", "crypto/rand"}},
 	"store":           {tests: []string{"store/storetest"}},
 	"store/storetest": {imports: []string{"store", "internal/pgtest"}},
-	"sync":            {imports: []string{"mapping", "store", "audit"}, tests: []string{"store/storetest"}},
+	"sync":            {imports: []string{"mapping", "store", "audit", "internal/claim"}, tests: []string{"store/storetest", "internal/dnstest"}},
 	"sync/ldap":       {imports: []string{"sync", "internal/secret"}, tests: []string{"internal/ldaptest", "internal/ldaptest/script", "sync/sourcetest"}},
 	"sync/oidc":       {imports: []string{"sync", "internal/safedial", "internal/secret"}, tests: []string{"internal/fakeidp", "sync/sourcetest"}},
 	"sync/sourcetest": {imports: []string{"sync"}},
@@ -47,6 +47,8 @@ var areas = map[string]area{
 
 	"internal/archtest": {},
 	"internal/bearer":   {},
+	"internal/claim":    {tests: []string{"internal/dnstest"}},
+	"internal/dnstest":  {},
 	"internal/bench":    {},
 	"internal/dn":       {},
 	"internal/e2e":      {tests: []string{"*"}},

@@ -30,6 +30,7 @@ var rowTests = []test{
 	{"leavers", leavers},
 	{"due", due},
 	{"invitations", invitations},
+	{"domains (DC3)", domains},
 	{"numbers", numbers},
 	{"owned by same", ownedBySame},
 	{"lowest free", lowestFree},
