@@ -83,6 +83,7 @@ func (x *exchange) resource(status int, res *Resource, p Projection) error {
 // connection tells the client that it is torn.
 func (x *exchange) fail(err error) {
 	e := ToError(err)
+	x.detail = e.Detail
 	x.report(e, err)
 	if x.begun {
 		panic(http.ErrAbortHandler)

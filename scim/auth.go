@@ -74,6 +74,9 @@ func (x *exchange) authenticate() error {
 		x.link = nil
 		return err
 	}
+	if len(x.link.terms.Networks) > 0 && !inNetworks(x.link.terms.Networks, x.ip) {
+		return errDenied("", "the address %s is not in the networks of this connection. Remedy: add it to networks of the connection, or call from one of them", x.ip)
+	}
 	return x.inScope()
 }
 

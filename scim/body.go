@@ -35,9 +35,11 @@ func (x *exchange) body(limit int64) ([]byte, error) {
 	if n := x.r.ContentLength; n >= 0 {
 		text := make([]byte, n)
 		_, err := io.ReadFull(limited, text)
+		x.sent = text
 		return text, unreadable(err)
 	}
 	text, err := io.ReadAll(limited)
+	x.sent = text
 	return text, unreadable(err)
 }
 

@@ -46,6 +46,7 @@ func (x *exchange) bulk() error {
 	if err != nil {
 		return err
 	}
+	x.sent = nil // Each operation is recorded with its own part.
 	request, err := x.readBulk(body)
 	if err != nil {
 		return err
@@ -106,7 +107,7 @@ func (x *exchange) readBulk(body []byte) (bulkRequest, error) {
 		seen[op.bulkID] = true
 		q.operations = append(q.operations, op)
 	}
-	x.link.note(r.notes)
+	x.note(r.notes)
 	return q, nil
 }
 

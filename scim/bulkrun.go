@@ -179,7 +179,7 @@ func (b *bulkRun) send(method, path, version string, data any) *bulkResult {
 	}
 	one := &exchange{
 		h: b.x.h, w: w, r: r, txn: uuid.Must(uuid.NewV7()).String(), start: b.x.h.now(), ip: b.x.ip, token: b.x.token, scopes: b.x.scopes, link: b.x.link,
-		kept: body,
+		kept: body, sent: body,
 	}
 	one.serveOperation()
 	result := &bulkResult{Method: method, Status: strconv.Itoa(one.status), status: one.status, Version: w.header.Get("Etag"), Location: w.header.Get("Location")}
@@ -204,6 +204,7 @@ func (x *exchange) serveOperation() {
 			x.fail(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 		}
 		x.logged()
+		x.recorded()
 	}()
 	if err := x.operate(); err != nil {
 		x.fail(err)

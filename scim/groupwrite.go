@@ -25,7 +25,7 @@ func (x *exchange) createGroup() error {
 	if err != nil {
 		return err
 	}
-	x.link.note(d.Notes)
+	x.note(d.Notes)
 	doc := Create(d.Document, rt)
 	o := x.link.groupRow(workspace.DirectoryGroup{}, doc)
 	o.Write, o.Members = true, delta(d.Members)
@@ -119,7 +119,7 @@ func (x *exchange) putGroup() error {
 	if err != nil {
 		return err
 	}
-	x.link.note(d.Notes)
+	x.note(d.Notes)
 	return x.changeGroup(true, func(old Document) (groupChange, error) {
 		after, _, diff := Put(old, d.Document, rt)
 		return groupChange{after, diff, d.Members}, nil
@@ -138,11 +138,11 @@ func (x *exchange) patchGroup() error {
 	if err != nil {
 		return err
 	}
-	x.link.note(notes)
+	x.note(notes)
 	return x.changeGroup(x.query.Has("attributes"), func(old Document) (groupChange, error) {
 		after, members, diff, notes, err := PatchGroup(old, ops, rt, x.link.profile)
 		if err == nil {
-			x.link.note(notes)
+			x.note(notes)
 		}
 		return groupChange{after, diff, members}, err
 	})

@@ -46,9 +46,22 @@ type Options struct {
 	// UserBody and GroupBody limit request bodies in bytes (GD04); zero is
 	// 1 MiB and 4 MiB.
 	UserBody, GroupBody int64
-	// Rate is how many requests a second a connection may send, in each of two
-	// buckets of two seconds; nil, and what is less than 1, is 50.
-	Rate func(workspace, connection string) int
+	// Terms gives what the configuration says of a connection; nil is the zero
+	// Terms for all.
+	Terms func(workspace, connection string) Terms
+}
+
+// Terms are what the configuration says of a connection.
+type Terms struct {
+	// Rate is how many requests a second it may send, in each of two buckets of
+	// two seconds; what is less than 1 is 50.
+	Rate int
+	// Networks are where its tokens may be used from; none is anywhere.
+	Networks []netip.Prefix
+	// Keep is how long its requests are remembered, zero for not at all, and
+	// Most how many of them.
+	Keep time.Duration
+	Most int
 }
 
 // Handler is the SCIM service provider under /scim/v2 (RFC 7644). It is safe
@@ -62,15 +75,16 @@ type Handler struct {
 	proxies   []netip.Prefix
 	userBody  int64
 	groupBody int64
-	rate      func(workspace, connection string) int
+	terms     func(workspace, connection string) Terms
 
 	failed addressBuckets // Wrong tokens by address.
 	open   addressBuckets // Discovery without a token by address.
 
-	uses    *lastUses
-	tokens  tokenCache
-	turns   turns
-	general *discovery
+	uses     *lastUses
+	timeline *timeline
+	tokens   tokenCache
+	turns    turns
+	general  *discovery
 
 	mu    stdsync.RWMutex
 	links map[linkKey]*link // guarded by mu
@@ -105,14 +119,15 @@ func NewHandler(opt Options) (*Handler, error) {
 		userBody: orDefault(opt.UserBody, maxUserBody), groupBody: orDefault(opt.GroupBody, maxGroupBody),
 		links: map[linkKey]*link{},
 	}
-	if h.rate = opt.Rate; h.rate == nil {
-		h.rate = func(string, string) int { return defaultRate }
+	if h.terms = opt.Terms; h.terms == nil {
+		h.terms = func(string, string) Terms { return Terms{} }
 	}
 	types := []*ResourceType{NewUserType(nil), NewGroupType(nil), NewNumberType(), NewRoleType(URNRollcallRole)}
 	if h.general, err = newDiscovery(h.base, types, h.capabilities()); err != nil {
 		return nil, err
 	}
 	h.uses = newLastUses(opt.Store, opt.Logger)
+	h.timeline = newTimeline(opt.Store, opt.Logger, opt.Now)
 	return h, nil
 }
 
@@ -131,9 +146,11 @@ func orDefault(n, other int64) int64 {
 	return other
 }
 
-// Close writes what is pending about the use of tokens and stops the
-// background work. No request may come after it.
-func (h *Handler) Close(ctx context.Context) error { return h.uses.close(ctx) }
+// Close writes what is pending about requests and the use of tokens and stops
+// the background work. No request may come after it.
+func (h *Handler) Close(ctx context.Context) error {
+	return errors.Join(h.timeline.close(ctx), h.uses.close(ctx))
+}
 
 // exchange is one request on its way to its answer. It belongs to one
 // goroutine.
@@ -158,6 +175,11 @@ type exchange struct {
 	kept   []byte
 	status int
 	run    string
+	// What the record of requests shows: the body as it was sent, what was
+	// tolerated, the engine's verdict, and the text of an error.
+	sent            []byte
+	notes           Notes
+	verdict, detail string
 }
 
 // ServeHTTP answers one request in the order of scim section 4.1. Whatever
@@ -175,6 +197,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			x.fail(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 		}
 		x.logged()
+		x.recorded()
 	}()
 	if err := x.serve(); err != nil {
 		x.fail(err)
@@ -247,11 +270,13 @@ func (x *exchange) apply(b sync.Batch) (sync.Result, error) {
 	b.Kind, b.Trigger, b.Channel = sync.RunSCIM, "request", workspace.ChannelSCIM
 	b.Txn, b.TokenID, b.IP, b.UserAgent = x.txn, x.token, x.ip, clip(x.r.UserAgent(), maxUserAgent)
 	b.SeenAt = x.h.now()
+	b.Notices = x.notes.notices()
 	res, err := x.h.engine.Apply(x.r.Context(), b)
 	x.run = res.Run
 	if err != nil {
 		return res, err
 	}
+	x.judged(&res)
 	if res.Refusal != nil {
 		return res, refused(res.Refusal)
 	}

@@ -89,7 +89,7 @@ func newProvider(t testing.TB, opt providerOptions) *provider {
 		t.Fatal(err)
 	}
 	p := &provider{t: t, engine: e, store: s, tokens: map[string]string{}}
-	options := Options{Engine: e, Store: s, PublicURL: "https://phone.acme.com", Rate: func(string, string) int { return 1_000_000 }}
+	options := Options{Engine: e, Store: s, PublicURL: "https://phone.acme.com", Terms: func(string, string) Terms { return Terms{Rate: 1_000_000, Keep: time.Hour, Most: 1000} }}
 	if opt.options != nil {
 		opt.options(&options)
 	}

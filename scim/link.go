@@ -25,6 +25,7 @@ type link struct {
 	role      *ResourceType
 	handle    *store.Handle
 	filter    FilterOptions
+	terms     Terms
 	discovery *discovery
 	// cursorKey signs cursors; it is the workspace's own.
 	cursorKey []byte
@@ -93,18 +94,17 @@ func (h *Handler) newLink(ctx context.Context, key linkKey) (*link, error) {
 		linkKey: key, profile: profile, handle: handle, readsRole: rules.Reads("rollcall.role"),
 		user: NewUserType(rules.Reads, further...), group: NewGroupType(rules.Reads),
 		number: NewNumberType(), role: NewRoleType(URNRollcallRole),
-		filter: FilterOptions{Lenient: profile.Tolerate.Has(TL11)},
+		filter: FilterOptions{Lenient: profile.Tolerate.Has(TL11)}, terms: h.terms(key.workspace, key.connection),
 	}
 	if l.cursorKey, err = hex.DecodeString(own.CursorKey); err != nil || len(l.cursorKey) == 0 {
 		return nil, errors.Join(errors.New("the workspace has no key for cursors"), err)
 	}
-	if l.limit.rate = float64(h.rate(key.workspace, key.connection)); l.limit.rate < 1 {
+	if l.limit.rate = float64(l.terms.Rate); l.limit.rate < 1 {
 		l.limit.rate = defaultRate
 	}
 	if profile.OktaRoles {
 		l.role = NewRoleType(URNOktaRole)
 	}
-	l.filter.OnTolerance = func(id string) { l.note(Notes{{Rule: id, Attribute: "filter", Count: 1}}) }
 	for _, rt := range l.types() {
 		if err := rt.Check(); err != nil {
 			return nil, err

@@ -54,7 +54,7 @@ func (x *exchange) newListing(s search, sources []source) (*listing, error) {
 		l.count = min(max(*s.count, 0), maxCount)
 	}
 	var err error
-	if l.order, err = readSorting(&s, sources, x.link.filter); err != nil {
+	if l.order, err = readSorting(&s, sources, x.filterOptions()); err != nil {
 		return nil, err
 	}
 	text := strings.TrimSpace(s.filter)
@@ -80,6 +80,13 @@ func (x *exchange) newListing(s search, sources []source) (*listing, error) {
 	return l, err
 }
 
+// filterOptions are the connection's tolerances, counted for this request.
+func (x *exchange) filterOptions() FilterOptions {
+	opt := x.link.filter
+	opt.OnTolerance = func(id string) { x.note(Notes{{Rule: id, Attribute: "filter", Count: 1}}) }
+	return opt
+}
+
 // readFilters reads the filter for each type; nil if there is none. In a search
 // over several types an attribute need be known to one of them only.
 func (x *exchange) readFilters(text string, sources []source) ([]Filter, error) {
@@ -87,7 +94,7 @@ func (x *exchange) readFilters(text string, sources []source) ([]Filter, error) 
 		return nil, nil
 	}
 	filters := make([]Filter, len(sources))
-	opt := x.link.filter
+	opt := x.filterOptions()
 	for _, src := range sources[1:] {
 		opt.others = append(opt.others, src.resourceType())
 	}

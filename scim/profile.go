@@ -6,28 +6,61 @@ import (
 )
 
 // Tolerance is one deviation from the RFCs that real clients need, TL01 to
-// TL15. Each use is counted, so that the console can say which client does
-// what.
+// TL15; its Text says which. Each use is counted, so that an administrator can
+// see which client does what.
 type Tolerance uint8
 
 // The tolerances.
 const (
-	TL01 Tolerance = iota + 1 // op and Operations in any letter case.
-	TL02                      // schemas missing, or unknown URNs in it; a bare PATCH body.
-	TL03                      // Booleans as "True", "False", "1", "0", 1, 0.
-	TL04                      // Numbers as strings, and back.
-	TL05                      // A list of one for a single value, an object for a list, a bare string for value.
-	TL06                      // $ref null, null entries in lists.
-	TL07                      // id, meta, schemas, groups and other readOnly attributes in bodies.
-	TL08                      // Dotted and URN keys, a whole URN as path.
-	TL09                      // A value path that matches nothing creates the entry.
-	TL10                      // "" clears.
-	TL11                      // Bare words in filters.
-	TL12                      // Unknown attributes.
-	TL13                      // URNs of SCIM 1.0.
-	TL14                      // Several primary values: the first stays.
-	TL15                      // Endpoint names in any letter case.
+	TL01 Tolerance = iota + 1
+	TL02
+	TL03
+	TL04
+	TL05
+	TL06
+	TL07
+	TL08
+	TL09
+	TL10
+	TL11
+	TL12
+	TL13
+	TL14
+	TL15
 )
+
+// toleranceTexts say what each tolerance lets pass.
+var toleranceTexts = [...]string{
+	TL01: "op and Operations in any letter case",
+	TL02: "schemas missing, unknown URNs in it, a bare PATCH body",
+	TL03: `booleans as "True", "False", "1", "0", 1, 0`,
+	TL04: "numbers as text, and text as numbers",
+	TL05: "a list of one for a single value, an object for a list, bare text for value",
+	TL06: "$ref null, null entries in lists",
+	TL07: "id, meta, schemas, groups and other readOnly attributes in bodies",
+	TL08: "dotted and URN keys, a whole URN as path",
+	TL09: "a value path that matches nothing creates the entry",
+	TL10: `"" clears`,
+	TL11: "bare words in filters",
+	TL12: "unknown attributes",
+	TL13: "URNs of SCIM 1.0",
+	TL14: "several primary values: the first stays",
+	TL15: "endpoint names in any letter case",
+}
+
+// Text says in English what is let pass.
+func (t Tolerance) Text() string { return toleranceTexts[t] }
+
+// List gives the tolerances of a set in order.
+func (s Tolerances) List() []Tolerance {
+	var list []Tolerance
+	for t := TL01; t <= TL15; t++ {
+		if s.Has(t) {
+			list = append(list, t)
+		}
+	}
+	return list
+}
 
 // String returns the id, such as "TL03".
 func (t Tolerance) String() string { return fmt.Sprintf("TL%02d", uint8(t)) }
@@ -139,6 +172,22 @@ func (n Notes) Count(rule string) int {
 		}
 	}
 	return sum
+}
+
+// notices are the notes as a report shows them: which tolerance the request
+// needed, and for what.
+func (n Notes) notices() []string {
+	if len(n) == 0 {
+		return nil
+	}
+	list := make([]string, len(n))
+	for i, note := range n {
+		list[i] = "tolerated: " + note.Rule + " " + note.Attribute
+		if note.Count > 1 {
+			list[i] += fmt.Sprintf(" (%d times)", note.Count)
+		}
+	}
+	return list
 }
 
 // addCount adds a note with its count.

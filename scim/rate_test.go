@@ -16,7 +16,7 @@ func metered(t *testing.T) (*provider, *time.Time) {
 	now := time.Now()
 	return newProvider(t, providerOptions{options: func(o *Options) {
 		o.Now = func() time.Time { return now }
-		o.Rate = nil
+		o.Terms = nil
 	}}), &now
 }
 

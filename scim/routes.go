@@ -107,7 +107,7 @@ func (x *exchange) findRoute() (route, error) {
 		if !x.link.profile.Tolerate.Has(TL15) {
 			return route{}, errNoEndpoint()
 		}
-		x.link.note(Notes{{Rule: TL15.String(), Attribute: e.String(), Count: 1}})
+		x.note(Notes{{Rule: TL15.String(), Attribute: e.String(), Count: 1}})
 	}
 	return route{endpoint: e, id: id}, nil
 }

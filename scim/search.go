@@ -92,7 +92,7 @@ func (x *exchange) bodySearch() (search, error) {
 			return s, err
 		}
 	}
-	x.link.note(r.notes)
+	x.note(r.notes)
 	return s, nil
 }
 

@@ -30,7 +30,7 @@ func (x *exchange) createUser() error {
 	if err != nil {
 		return err
 	}
-	x.link.note(d.Notes)
+	x.note(d.Notes)
 	doc := Create(d.Document, x.link.user)
 	o := sync.IdentityObservation{Row: x.link.userRow(workspace.Identity{}, doc), Wishes: x.link.wishes(doc, nil, d.Owner)}
 	stateLeaving(&o)
@@ -148,7 +148,7 @@ func (x *exchange) putUser() error {
 		return err
 	}
 	d, invalid := Decode(body, x.link.user, x.link.profile)
-	x.link.note(d.Notes)
+	x.note(d.Notes)
 	var leave []Operation
 	if x.mayLeave() && LeavingBody(body, x.link.user, x.link.profile) {
 		leave = leavingOperations()
@@ -169,7 +169,7 @@ func (x *exchange) patchUser() error {
 		return err
 	}
 	ops, notes, invalid := DecodePatch(body, x.link.user, x.link.profile)
-	x.link.note(notes)
+	x.note(notes)
 	var leave []Operation
 	if x.mayLeave() {
 		if invalid != nil {
@@ -187,7 +187,7 @@ func (x *exchange) patchUser() error {
 		}
 		after, diff, notes, err := Patch(old, ops, x.link.user, x.link.profile)
 		if err == nil {
-			x.link.note(notes)
+			x.note(notes)
 		}
 		if owner && err != nil {
 			// The path is readOnly here, but who asks for an Owner shall hear
@@ -232,7 +232,7 @@ func (x *exchange) changeUser(compute func(old Document) (change, error), leave 
 		case leave != nil && !x.begun && refusesRequest(err):
 			ops := leave
 			leave = nil
-			x.link.note(Notes{{Rule: "VW11", Attribute: "active", Count: 1}})
+			x.note(Notes{{Rule: "VW11", Attribute: "active", Count: 1}})
 			x.h.log.Warn("a leaver's access ends although the rest of the request is refused (VW11)",
 				"txn", x.txn, "workspace", x.link.workspace, "connection", x.link.connection, "status", ToError(err).Status)
 			compute = func(old Document) (change, error) {
@@ -290,6 +290,7 @@ func (x *exchange) tryChange(compute func(old Document) (change, error), p Proje
 	wishes := x.link.wishes(c.doc, &c.diff, c.owner)
 	if c.diff.Empty() && !c.owner {
 		// The same again: no version, no event, no run.
+		x.verdict = verdictNoop
 		if identity, v, err = x.readUser(x.route.id, want); err != nil {
 			return err
 		}

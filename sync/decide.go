@@ -371,6 +371,9 @@ func (u *unit) refusal() *Refusal {
 		}
 		return nil
 	}
+	if len(u.b.Identities)+len(u.b.Groups) == 0 {
+		return nil // people are planned again: nobody waits for an answer, and one must not keep the others out
+	}
 	var out *Refusal
 	for i := range u.plan {
 		p, o := &u.plan[i], &u.outcomes[i]

@@ -39,6 +39,9 @@ type Batch struct {
 	// SeenAt is T1: when the request body had been read.
 	SeenAt time.Time
 	DryRun bool
+	// Notices are lines about the request itself for the report: what had to
+	// be tolerated.
+	Notices []string
 
 	Identities []IdentityObservation
 	Groups     []GroupObservation

@@ -352,7 +352,7 @@ func (u *unit) report(all []recorded, leaf int64, head audit.Head) (SyncRun, err
 		Actor: u.actorReport(actor), Channel: string(actor.Channel), State: "done", StartedAt: started, EndedAt: ended,
 		DurationMS: int64(ended-started) / 1000, Build: u.e.build, ConfigHash: u.s.cfg.ConfigHash, MappingHash: u.s.mappingHash,
 		PolicyHash: u.s.policyHash, MatrixHash: u.s.matrixHash, Counts: u.counts, ByKind: map[string]Counts{},
-		Privileged: []string{}, Brake: u.brakeReport(), Leavers: []LeaverReport{}, Notices: append([]string{}, u.notices...),
+		Privileged: []string{}, Brake: u.brakeReport(), Leavers: []LeaverReport{}, Notices: append(append([]string{}, u.b.Notices...), u.notices...),
 		Audit:          AuditReport{FirstLeaf: &leaf, LastLeaf: &leaf, Size: head.Size, Root: head.Root},
 		FindingsOpened: []string{}, FindingsClosed: []string{},
 		SourceReport: u.source(), Unowned: u.unowned(),

@@ -26,7 +26,7 @@ type connectionsCmd struct {
 type connectionView struct {
 	ID        string            `json:"id"`
 	Kind      string            `json:"kind"`
-	Mode      *string           `json:"mode"` // live, observe; none for kind api
+	Mode      *string           `json:"mode"`  // live, observe; none for kind api
 	State     string            `json:"state"` // ready, degraded
 	Cause     *string           `json:"cause"`
 	Failures  int               `json:"failures"`
@@ -39,6 +39,7 @@ type connectionView struct {
 	Server    *string           `json:"server"`
 	Mark      *string           `json:"mark"`
 	Held      int               `json:"held_plans"`
+	SCIM      *scimView         `json:"scim"` // of kind scim, in show alone
 }
 
 // connections reads the state of the configured connections.
@@ -167,10 +168,13 @@ func (c *connectionShowCmd) Run(ctx context.Context, env *environment) (err erro
 		if v.ID != c.ID {
 			continue
 		}
+		if err := s.describeSCIM(ctx, v); err != nil {
+			return err
+		}
 		if c.Format == "json" {
 			return writeJSON(env.out, v)
 		}
-		return writeFields(env.out, [][2]string{
+		return writeFields(env.out, append([][2]string{
 			{"id", v.ID},
 			{"kind", v.Kind},
 			{"mode", deref(v.Mode)},
@@ -186,7 +190,7 @@ func (c *connectionShowCmd) Run(ctx context.Context, env *environment) (err erro
 			{"held plans", strconv.Itoa(v.Held)},
 			{"server", deref(v.Server)},
 			{"mark", deref(v.Mark)},
-		})
+		}, v.SCIM.fields()...))
 	}
 	return nil
 }

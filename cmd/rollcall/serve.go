@@ -118,10 +118,14 @@ func startDaemon(ctx context.Context, config *configs.Config, log *slog.Logger) 
 	if err != nil {
 		return d, err
 	}
+	terms, err := connectionTerms(config)
+	if err != nil {
+		return d, err
+	}
 	d.handler, err = scim.NewHandler(scim.Options{
 		Engine: d.engine, Store: d.store, Logger: log, PublicURL: d.url, TrustedProxies: proxies,
 		UserBody: int64(config.Limits.UserBody), GroupBody: int64(config.Limits.GroupBody),
-		Rate: rates(config),
+		Terms: terms,
 	})
 	if err != nil {
 		return d, err
@@ -148,15 +152,23 @@ func startDaemon(ctx context.Context, config *configs.Config, log *slog.Logger) 
 	return d, nil
 }
 
-// rates gives the rate of each connection that the configuration names.
-func rates(config *configs.Config) func(workspace, connection string) int {
-	of := map[[2]string]int{}
+// connectionTerms gives what the configuration says of each SCIM connection.
+func connectionTerms(config *configs.Config) (func(workspace, connection string) scim.Terms, error) {
+	of := map[[2]string]scim.Terms{}
 	for _, w := range config.Workspaces {
 		for _, c := range w.Connections {
-			of[[2]string{w.ID, c.ID}] = c.Rate
+			t := scim.Terms{Rate: c.Rate, Keep: w.Requests.Keep, Most: w.Requests.Most}
+			for _, text := range c.Networks {
+				network, err := configs.ParseProxy(text)
+				if err != nil {
+					return nil, fmt.Errorf("connection %s: networks: %w", c.ID, err)
+				}
+				t.Networks = append(t.Networks, network)
+			}
+			of[[2]string{w.ID, c.ID}] = t
 		}
 	}
-	return func(workspace, connection string) int { return of[[2]string{workspace, connection}] }
+	return func(workspace, connection string) scim.Terms { return of[[2]string{workspace, connection}] }, nil
 }
 
 // schedule prepares the polls of all directories, and the timers that every
