@@ -42,6 +42,6 @@ func getRun(x *exchange) (*reply, error) {
 			}
 			run.Changes = append(run.Changes, c)
 		}
-		return run, nil
+		return run, sync.FillLeavers(r, &run)
 	})
 }

@@ -234,6 +234,7 @@ func (d *Dispatcher) Run(ctx context.Context) {
 	}
 	running.Go(func() { d.every(ctx, upkeepEvery, d.upkeep) })
 	running.Go(func() { d.every(ctx, watchRounds*d.poll, d.watch) })
+	running.Go(func() { d.every(ctx, d.poll, d.clocks) })
 	running.Wait()
 }
 
@@ -241,9 +242,11 @@ func (d *Dispatcher) Run(ctx context.Context) {
 func (d *Dispatcher) every(ctx context.Context, period time.Duration, work func(ctx context.Context, h *store.Handle, ws string) error) {
 	tick := time.NewTicker(period)
 	defer tick.Stop()
+	said := time.Time{} // a store that is away is no news twice a second
 	for {
 		for _, ws := range d.opt.Workspaces {
-			if err := work(ctx, d.opt.Store.In(ws), ws); err != nil && ctx.Err() == nil {
+			if err := work(ctx, d.opt.Store.In(ws), ws); err != nil && ctx.Err() == nil && time.Since(said) >= time.Minute {
+				said = time.Now()
 				d.opt.Logger.Error("events: upkeep", "workspace", ws, "err", err)
 			}
 		}
@@ -260,6 +263,11 @@ const (
 	keepDone        = 30 * 24 * time.Hour
 	keepDead        = 90 * 24 * time.Hour
 	keepRevocations = 90 * 24 * time.Hour
+	// keepEvents is as long as anything that names an event is kept.
+	keepEvents = keepRevocations
+	// One round of upkeep deletes at most so much.
+	pruneBatch  = 500
+	pruneRounds = 200
 	// farthest is later than any wait: a line that is due after it was put
 	// off by a clock that was wrong.
 	farthest = 15 * time.Hour
@@ -273,10 +281,10 @@ func (d *Dispatcher) upkeep(ctx context.Context, h *store.Handle, ws string) err
 			return err
 		}
 	}
+	if err := d.prune(ctx, h, now); err != nil {
+		return err
+	}
 	return h.Update(ctx, store.UnitOptions{}, func(tx *store.Tx) error {
-		if err := tx.PruneDeliveries(workspace.At(now.Add(-keepDone)), workspace.At(now.Add(-keepDead))); err != nil {
-			return err
-		}
 		if err := tx.PruneRevocations(workspace.At(now.Add(-keepRevocations))); err != nil {
 			return err
 		}
@@ -290,6 +298,31 @@ func (d *Dispatcher) upkeep(ctx context.Context, h *store.Handle, ws string) err
 		}
 		return nil
 	})
+}
+
+// prune deletes in small pieces what nobody needs: the writer has others to
+// serve, and what is left over waits for the next round.
+func (d *Dispatcher) prune(ctx context.Context, h *store.Handle, now time.Time) error {
+	more, after := true, ""
+	for round := 0; round < pruneRounds && more; round++ {
+		err := h.Update(ctx, store.UnitOptions{}, func(tx *store.Tx) (err error) {
+			more, err = tx.PruneDeliveries(workspace.At(now.Add(-keepDone)), workspace.At(now.Add(-keepDead)), pruneBatch)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for range pruneRounds {
+		err := h.Update(ctx, store.UnitOptions{}, func(tx *store.Tx) (err error) {
+			after, err = tx.PruneEvents(workspace.At(now.Add(-keepEvents)), after, pruneBatch)
+			return err
+		})
+		if err != nil || after == "" {
+			return err
+		}
+	}
+	return nil
 }
 
 // watch counts the leaver events that are overdue, and says so (F19).

@@ -43,6 +43,7 @@ var uniqueIndexes = []uniqueIndex{
 	{"hold_open", "hold", "open", "workspace_id, plan_hash"},
 	{"domain_claim_holder", "domain_claim", "holder", "domain"},
 	{"event_by_id", "event", "event", "workspace_id, event_id"},
+	{"finding_open", "finding", "open", "workspace_id, code, subject_type, subject_id"},
 }
 
 // conflictByIndex translates PostgreSQL's constraint name.

@@ -63,9 +63,7 @@ const (
 		WHERE workspace_id = ? AND sink_id = ? AND verify_at > 0 AND verify_at <= ? ORDER BY verify_at LIMIT CAST(? AS BIGINT)`
 	sqlMoveVerification = `UPDATE delivery SET verify_at = ?, verify_tries = verify_tries + ?, verified_at = ?
 		WHERE workspace_id = ? AND event_id = ? AND sink_id = ? AND verify_at = ?`
-	sqlPruneDeliveries = `DELETE FROM delivery WHERE workspace_id = ? AND done_at > 0 AND done_at < ? AND state <> 'dead'`
-	sqlPruneDead       = `DELETE FROM delivery WHERE workspace_id = ? AND state = 'dead' AND done_at < ?`
-	sqlClampLines      = `UPDATE delivery_line SET due_at = ?
+	sqlClampLines = `UPDATE delivery_line SET due_at = ?
 		WHERE workspace_id = ? AND sink_id = ? AND done_seq < last_seq AND leaver_seq <= done_seq AND due_at > ?`
 	sqlClampLeavers = `UPDATE delivery_line SET due_at = ?
 		WHERE workspace_id = ? AND sink_id = ? AND leaver_seq > done_seq AND due_at > ?`
@@ -87,6 +85,41 @@ const (
 		WHERE l.workspace_id = ? AND l.sink_id = ? AND l.leaver_seq > l.done_seq
 		ORDER BY l.due_at LIMIT CAST(? AS BIGINT)`
 )
+
+// QueueRow is how much waits for a sink.
+type QueueRow struct {
+	Sink   string
+	Lines  int              // in which an event waits
+	Oldest workspace.Micros // of the events at their heads, zero for none
+	Dead   int              // dead letters that are kept
+}
+
+// A line's head is the first event behind its place, wanted or not: its age is
+// that of the line. Each subquery is the condition of a partial index, so that
+// lines in which nothing waits cost nothing.
+const (
+	queueOrdinary = ` FROM delivery_line l WHERE l.workspace_id = s.workspace_id AND l.sink_id = s.sink_id
+			AND l.done_seq < l.last_seq AND l.leaver_seq <= l.done_seq`
+	queueLeavers = ` FROM delivery_line l WHERE l.workspace_id = s.workspace_id AND l.sink_id = s.sink_id AND l.leaver_seq > l.done_seq`
+	queueHead    = `(SELECT e.at FROM event e WHERE e.workspace_id = l.workspace_id AND e.subject_type = l.subject_type
+			AND e.subject_id = l.subject_id AND e.seq = l.done_seq + 1)`
+	sqlQueues = `SELECT s.sink_id, (SELECT COUNT(*)` + queueOrdinary + `) + (SELECT COUNT(*)` + queueLeavers + `),
+			COALESCE((SELECT MIN(` + queueHead + `)` + queueOrdinary + `), 0), COALESCE((SELECT MIN(` + queueHead + `)` + queueLeavers + `), 0),
+			(SELECT COUNT(*) FROM delivery d WHERE d.workspace_id = s.workspace_id AND d.sink_id = s.sink_id AND d.state = 'dead')
+		FROM sink s WHERE s.workspace_id = ? AND s.state <> 'retired' ORDER BY s.sink_id`
+)
+
+func scanQueue(s scanner, v *QueueRow) error {
+	var leavers workspace.Micros
+	err := s.Scan(&v.Sink, &v.Lines, &v.Oldest, &leavers, &v.Dead)
+	if v.Oldest == 0 || leavers != 0 && leavers < v.Oldest {
+		v.Oldest = leavers
+	}
+	return err
+}
+
+// Queues tells how much waits for each sink that is not retired.
+func (r *Reader) Queues() ([]QueueRow, error) { return list(r, scanQueue, sqlQueues, r.ws) }
 
 func scanDelivery(s scanner, d *DeliveryRow) error {
 	return s.Scan(&d.EventID, &d.Sink, &d.SubjectType, &d.Subject, &d.Seq, &d.Type, &d.Leaver, &d.Run, &d.State, &d.Tries,
@@ -212,15 +245,6 @@ func (t *Tx) PostponeVerification(d DeliveryRow, next workspace.Micros) error {
 // Verified stores T4 of a leaver event at a sink.
 func (t *Tx) Verified(d DeliveryRow, at workspace.Micros) error {
 	return t.swap(sqlMoveVerification, 0, 1, at, t.ws, d.EventID, d.Sink, d.VerifyAt)
-}
-
-// PruneDeliveries deletes what was done before done, and dead letters that
-// died before dead (OB7).
-func (t *Tx) PruneDeliveries(done, dead workspace.Micros) error {
-	if err := t.exec(sqlPruneDeliveries, t.ws, done); err != nil {
-		return err
-	}
-	return t.exec(sqlPruneDead, t.ws, dead)
 }
 
 // ClampLines makes lines due that wait for a moment after limit: a clock that

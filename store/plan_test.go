@@ -17,6 +17,8 @@ var walks = map[string]string{
 	selectLastNumber:        "one row, from the end of an index",
 	selectGroups:            "a listing, by its index",
 	selectInvitations:       "a listing",
+	sqlQueues:               "dead letters alone, by their index",
+	selectOpenFindings:      "a listing of what is open: few, by an index of those",
 	selectUnowned:           "a finding over all numbers",
 	selectOwnedByDepartment: "attributes of few look-ups have no index",
 	selectOwnedByTitle:      "attributes of few look-ups have no index",

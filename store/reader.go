@@ -69,6 +69,8 @@ type Tx struct {
 	Reader
 	// queued is set when the unit wrote outbox events.
 	queued bool
+	// after is called when the unit is durable.
+	after []func()
 	// alone says that nobody else writes while the unit runs.
 	alone bool
 	none  absent

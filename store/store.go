@@ -136,16 +136,23 @@ type UnitOptions struct {
 // the unit rolls the unit back and is returned unchanged. The context can
 // end the wait for the writer; a unit that has begun runs to its end.
 func (h *Handle) Update(ctx context.Context, opt UnitOptions, unit Unit) error {
+	var after []func()
 	queued := false
 	err := h.engine.update(ctx, h.ws, opt, func(tx *Tx) error {
 		err := unit(tx)
-		queued = tx.queued
+		queued, after = tx.queued, tx.after
 		return err
 	})
-	if err == nil && queued && !opt.DryRun {
+	if err != nil || opt.DryRun {
+		return err
+	}
+	if queued {
 		h.wakes.wake(h.ws)
 	}
-	return err
+	for _, fn := range after {
+		fn()
+	}
+	return nil
 }
 
 // View runs reads on one consistent snapshot, which lives for this call only.

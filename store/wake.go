@@ -37,3 +37,8 @@ func (w *wakes) wake(workspace string) {
 		fn(workspace)
 	}
 }
+
+// AfterCommit calls fn once the unit is durable, before the writer gets its
+// answer; a unit that is rolled back, or a dry run, calls nothing. fn must not
+// block and must not use the Tx.
+func (t *Tx) AfterCommit(fn func()) { t.after = append(t.after, fn) }

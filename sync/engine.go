@@ -27,6 +27,9 @@ type Options struct {
 	Workspaces []Workspace
 	// Hosts are the names of this installation, which nobody claims (DC4).
 	Hosts []string
+	// OnCommit, when set, is told of every unit of work once it is durable. It
+	// is called by many goroutines at once and must not block.
+	OnCommit func(Committed)
 }
 
 // Workspace is a workspace as the configuration states it.
@@ -86,6 +89,8 @@ type Engine struct {
 	build  string
 	hosts  []string
 	spaces map[string]*space
+	// onCommit is nil when nobody listens.
+	onCommit func(Committed)
 }
 
 // space is one workspace at run time; but for observed, which is safe for
@@ -127,7 +132,10 @@ func New(ctx context.Context, opt Options) (*Engine, error) {
 	if opt.Logger == nil {
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{store: opt.Store, log: opt.Logger, now: opt.Now, build: opt.Build, hosts: opt.Hosts, spaces: map[string]*space{}}
+	e := &Engine{
+		store: opt.Store, log: opt.Logger, now: opt.Now, build: opt.Build, hosts: opt.Hosts, onCommit: opt.OnCommit,
+		spaces: map[string]*space{},
+	}
 	for _, cfg := range opt.Workspaces {
 		s, err := e.open(ctx, cfg)
 		if err != nil {

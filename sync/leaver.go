@@ -71,7 +71,7 @@ func (u *unit) planLeaver(p *person, c workspace.Cause) error {
 	cut := planned{
 		Change:  workspace.Change{Kind: workspace.MemberDeactivate, Subject: memberRef(m), Member: m.ID, Before: m, After: after, Cause: c},
 		subject: p.key, person: p.key, leaver: true,
-		then: []effect{u.snap(p), u.bury(m, identities, c), u.countLeaver(m.ID, c), u.holdSent(m.ID)},
+		then: []effect{u.snap(p), u.bury(m, identities, c), u.countLeaver(m.ID, c), u.holdSent(m.ID), u.startClock(m.ID, after.Epoch)},
 	}
 	u.add(cut)
 	tail := tailCause(c, m.ID)
@@ -205,7 +205,8 @@ func (u *unit) containable(p *person, c workspace.Change) {
 	if p.member.Contained {
 		return
 	}
-	u.add(planned{Change: c, subject: p.key, person: p.key, fallback: true})
+	after, _ := c.After.(workspace.Member)
+	u.add(planned{Change: c, subject: p.key, person: p.key, fallback: true, then: []effect{u.startClock(p.member.ID, after.Epoch)}})
 }
 
 // snap remembers what the leaver held (LT3).

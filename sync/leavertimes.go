@@ -1,35 +1,96 @@
 package sync
 
 import (
+	"errors"
+
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
 // FillLeavers adds to a run's report what came after its commit: when the
-// receivers of events acknowledged each leaver's end (T3), and when they
-// proved it (T4). What has not happened yet stays null and is listed as
-// pending.
+// receivers of events acknowledged each leaver's end (T3), and when store and
+// receivers were read back and showed no way in (T4). What has not happened
+// yet stays null and is listed as pending, with the finding about it. Beside
+// them stands how fast the run's connection has been lately.
 func FillLeavers(r *store.Reader, run *SyncRun) error {
 	for i := range run.Leavers {
-		l := &run.Leavers[i]
-		t, err := r.LeaverTimes(l.MemberID, run.RunID)
-		if err != nil {
+		if err := fillLeaver(r, run.RunID, &run.Leavers[i]); err != nil {
 			return err
 		}
-		l.T3, l.T4, l.DeliverMS = moment(t.Delivered), moment(t.Verified), nil
-		if t.Delivered > 0 {
-			ms := int64(t.Delivered-l.T2) / 1000
-			l.DeliverMS = &ms
-		}
-		l.SessionsEnded += int(t.Sessions)
-		for _, sink := range t.Pending {
-			l.Pending = append(l.Pending, "receiver "+sink+" has not acknowledged")
-		}
-		for _, sink := range t.Unproved {
-			l.Pending = append(l.Pending, "receiver "+sink+" has not proved it")
+	}
+	if len(run.Leavers) == 0 || run.EndedAt == 0 {
+		return nil
+	}
+	all, err := LeaverSpeeds(r, run.EndedAt-speedWindow)
+	if err != nil {
+		return err
+	}
+	connection := ""
+	if run.ConnectionID != nil {
+		connection = *run.ConnectionID
+	}
+	speed := all[connection]
+	speed.Window = "30d"
+	run.LeaverSpeed = &speed
+	return nil
+}
+
+func fillLeaver(r *store.Reader, run string, l *LeaverReport) error {
+	t, err := r.LeaverTimes(l.MemberID, run)
+	if err != nil {
+		return err
+	}
+	l.T3, l.T4, l.DeliverMS = moment(t.Delivered), moment(t.Verified), nil
+	if t.Delivered > 0 {
+		ms := int64(t.Delivered-l.T2) / 1000
+		l.DeliverMS = &ms
+	}
+	l.SessionsEnded += int(t.Sessions)
+	for _, sink := range t.Pending {
+		l.Pending = append(l.Pending, "receiver "+sink+" has not acknowledged")
+	}
+	for _, sink := range t.Unproved {
+		l.Pending = append(l.Pending, "receiver "+sink+" has not proved it")
+	}
+	clock, err := r.Leaver(l.MemberID, run)
+	if errors.Is(err, workspace.ErrNotFound) {
+		return nil // from before clocks were kept
+	}
+	if err != nil {
+		return err
+	}
+	l.T4 = moment(clock.T4)
+	if clock.ClosedAt == 0 {
+		l.Pending = append(l.Pending, "the store has not been read back")
+	}
+	found, err := r.FindingsOf("F19", "member", l.MemberID)
+	for i := range found {
+		l.Findings = append(l.Findings, found[i].Code+" "+found[i].Text)
+	}
+	return err
+}
+
+// startClock starts the clock of an end of access, from T0 to T2: what comes
+// after the commit is filled in by whoever reads it back.
+func (u *unit) startClock(member string, epoch int64) effect {
+	return func(tx *store.Tx) error {
+		return tx.PutLeaver(store.LeaverRow{
+			Member: member, Run: u.run, Connection: u.conn.ID, Epoch: epoch,
+			T0: u.upstream(member), T1: u.seen(), T2: workspace.At(u.e.now()), CheckAt: u.now,
+		})
+	}
+}
+
+// upstream is when the directory says that it happened (T0); zero if it says
+// nothing.
+func (u *unit) upstream(member string) workspace.Micros {
+	at := workspace.Micros(0)
+	for i := range u.b.Identities {
+		if o := &u.b.Identities[i]; o.Row.Member == member && !o.UpstreamAt.IsZero() {
+			at = workspace.At(o.UpstreamAt)
 		}
 	}
-	return nil
+	return at
 }
 
 // moment is a time in JSON, null for none.

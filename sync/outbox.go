@@ -67,6 +67,7 @@ func (u *unit) events(all []recorded) ([]store.EventRow, error) {
 	}
 	out = append(out, u.handoverEvents(all)...)
 	out = append(out, u.holdEvents()...)
+	out = append(out, u.findingEvents()...)
 	if u.finished != nil {
 		out = append(out, u.runEvent())
 	}

@@ -83,6 +83,7 @@ func (u *unit) record() error {
 			}
 		}
 	}
+	u.tellCommitted(all)
 	return u.seal(all, events)
 }
 
@@ -353,10 +354,10 @@ func (u *unit) report(all []recorded, leaf int64, head audit.Head) (SyncRun, err
 		DurationMS: int64(ended-started) / 1000, Build: u.e.build, ConfigHash: u.s.cfg.ConfigHash, MappingHash: u.s.mappingHash,
 		PolicyHash: u.s.policyHash, MatrixHash: u.s.matrixHash, Counts: u.counts, ByKind: map[string]Counts{},
 		Privileged: []string{}, Brake: u.brakeReport(), Leavers: []LeaverReport{}, Notices: append(append([]string{}, u.b.Notices...), u.notices...),
-		Audit:          AuditReport{FirstLeaf: &leaf, LastLeaf: &leaf, Size: head.Size, Root: head.Root},
-		FindingsOpened: []string{}, FindingsClosed: []string{},
+		Audit:        AuditReport{FirstLeaf: &leaf, LastLeaf: &leaf, Size: head.Size, Root: head.Root},
 		SourceReport: u.source(), Unowned: u.unowned(),
 	}
+	run.FindingsOpened, run.FindingsClosed = u.findingLists()
 	if u.approver != nil {
 		run.Actor = u.actorReport(*u.approver)
 		run.Actor.Kind = "approver"
@@ -455,21 +456,13 @@ func (u *unit) brakeReport() BrakeReport {
 // leaverReport is one leaver's line: seen, committed, and where the numbers
 // went.
 func (u *unit) leaverReport(c workspace.Change, all []recorded) LeaverReport {
-	seen := workspace.At(u.b.SeenAt)
-	if seen == 0 {
-		seen = u.now
-	}
+	seen := u.seen()
 	now := workspace.At(u.e.now())
 	l := LeaverReport{
 		MemberID: c.Member, Label: c.Subject.Label, Class: string(c.Cause.Class), Why: c.Cause.Why, T1: seen, T2: now,
 		RevokeMS: int64(now-seen) / 1000, Numbers: []LeaverNumber{}, Pending: []string{}, SLOOK: now-seen <= 1_000_000,
 	}
-	for i := range u.b.Identities {
-		if o := &u.b.Identities[i]; o.Row.Member == c.Member && !o.UpstreamAt.IsZero() {
-			at := workspace.At(o.UpstreamAt)
-			l.T0 = &at
-		}
-	}
+	l.T0 = moment(u.upstream(c.Member))
 	for i := range all {
 		x := u.plan[all[i].index].Change
 		if x.Cause.Leaver != c.Member {

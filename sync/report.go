@@ -48,6 +48,9 @@ type SyncRun struct {
 	Brake       BrakeReport       `json:"brake"`
 	Billing     BillingReport     `json:"billing"`
 	Leavers     []LeaverReport    `json:"leavers"`
+	// LeaverSpeed is how fast the connection ends access, filled in when a
+	// report with leavers is read.
+	LeaverSpeed *LeaverSpeed `json:"leaver_speed,omitempty"`
 	// Unowned are numbers left without owner, group or pool: the primary Owner
 	// answers for them (I2, F09).
 	Unowned        []string       `json:"numbers_without_owner"`
@@ -156,6 +159,7 @@ type LeaverReport struct {
 	TokensRevoked int               `json:"tokens_revoked"`
 	Numbers       []LeaverNumber    `json:"numbers"`
 	Pending       []string          `json:"pending"`
+	Findings      []string          `json:"findings,omitempty"` // open now
 	SLOOK         bool              `json:"slo_ok"`
 }
 

@@ -12,10 +12,11 @@ import (
 const timerBatch = 50
 
 // Due does what time alone brings about in a workspace: access that has run
-// out ends, what people gave until a date ends, the grace of leavers ends, quarantined numbers become free,
-// invitations expire. It returns how many changes were applied; it is called
-// again at once while there are any. Replicas may call it at the same time:
-// whoever is second finds nothing due.
+// out ends, what people gave until a date ends, the grace of leavers ends,
+// quarantined numbers become free, invitations expire, receivers that have not
+// heard of a leaver become a finding (F19). It returns how many changes and
+// findings there were; it is called again at once while there are any.
+// Replicas may call it at the same time: whoever is second finds nothing due.
 func (e *Engine) Due(ctx context.Context, id string) (int, error) {
 	s, _, err := e.space(id, "")
 	if err != nil {
@@ -25,7 +26,7 @@ func (e *Engine) Due(ctx context.Context, id string) (int, error) {
 	if err != nil || !due {
 		return 0, err
 	}
-	applied := 0
+	applied, findings := 0, 0
 	err = e.raced(func() error {
 		return s.h.Update(ctx, store.UnitOptions{}, func(tx *store.Tx) error {
 			u, err := e.newUnit(s, Connection{}, tx, Batch{Workspace: id, Kind: RunExpiry, Trigger: "schedule", Channel: workspace.ChannelSync, SeenAt: e.now()})
@@ -45,7 +46,7 @@ func (e *Engine) Due(ctx context.Context, id string) (int, error) {
 			if err := u.endRepairs(); err != nil {
 				return err
 			}
-			applied = 0
+			applied, findings = 0, len(u.findings)
 			for _, o := range u.outcomes {
 				if o.Outcome == "applied" {
 					applied++
@@ -54,7 +55,7 @@ func (e *Engine) Due(ctx context.Context, id string) (int, error) {
 			return u.record()
 		})
 	})
-	return applied, err
+	return applied + findings, err
 }
 
 // anythingDue looks without writing, so that an idle clock writes no run.
@@ -77,8 +78,16 @@ func (e *Engine) anythingDue(ctx context.Context, s *space) (due bool, err error
 		if err != nil {
 			return err
 		}
+		untold, err := r.UntoldLeavers(now-workspace.Micros(OverdueAfter.Microseconds()), 1)
+		if err != nil {
+			return err
+		}
+		told, err := r.ToldFindings(1)
+		if err != nil {
+			return err
+		}
 		repairs, err := r.Repairs(1)
-		due = len(expired)+len(over)+len(numbers)+len(invitations)+len(lapsed) > 0 || len(repairs) > 0 && repairs[0].At <= now-repairAfter
+		due = len(expired)+len(over)+len(numbers)+len(invitations)+len(lapsed)+len(untold)+len(told) > 0 || len(repairs) > 0 && repairs[0].At <= now-repairAfter
 		return err
 	})
 	return due, err
@@ -134,7 +143,10 @@ func (u *unit) planDue() error {
 		after.State, after.QuarantineUntil = workspace.NumberFree, 0
 		u.add(planned{person: "number:" + id, Change: workspace.Change{Kind: workspace.NumberUpdate, Subject: numberRef(n), Before: *n, After: after, Cause: timerCause()}})
 	}
-	return u.planInvitationsDue()
+	if err := u.planInvitationsDue(); err != nil {
+		return err
+	}
+	return u.planFindings()
 }
 
 func timerCause() workspace.Cause {

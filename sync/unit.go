@@ -70,8 +70,9 @@ type unit struct {
 	counts   Counts
 	outcomes []Outcome
 	opened   []openHold
-	decided  []store.HoldRow // holds that this unit has closed
-	finished *SyncRun        // the poll that ends with this unit, nil if none does
+	decided  []store.HoldRow    // holds that this unit has closed
+	finished *SyncRun           // the poll that ends with this unit, nil if none does
+	findings []store.FindingRow // opened and closed by this unit
 }
 
 // planned is one change on its way, with what must be written if it is

@@ -17,6 +17,7 @@ type meter struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	polls    *pollMeter
+	units    *unitMeter
 }
 
 func newMeter() *meter {
@@ -30,6 +31,7 @@ func newMeter() *meter {
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10},
 		}, []string{"op", "resource"}),
 	}
+	m.units = newUnitMeter(m.registry)
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "rollcall_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": buildVersion()},
 	})

@@ -58,6 +58,9 @@ type stateCollector struct {
 // watch adds the connections' states to the metrics.
 func (m *meter) watch(c *configs.Config, s *store.Store) error {
 	labels := []string{"workspace", "connection"}
+	if err := m.registry.Register(newLeaverCollector(c, s)); err != nil {
+		return err
+	}
 	return m.registry.Register(&stateCollector{
 		config: c, store: s,
 		lastGood: prometheus.NewDesc("rollcall_last_good_run_timestamp_seconds", "When the connection was last read without trouble.", labels, nil),

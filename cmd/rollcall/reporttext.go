@@ -142,8 +142,24 @@ func leavers(b *strings.Builder, run *sync.SyncRun) {
 			fmt.Fprintf(b, ", waits: %s", clean(p))
 		}
 		b.WriteByte('\n')
+		for _, f := range l.Findings {
+			fmt.Fprintf(b, "        FINDING %s\n", clean(f))
+		}
+	}
+	if s := run.LeaverSpeed; s != nil && s.Leavers > 0 {
+		fmt.Fprintf(b, "        over %s, p50/p95/p99: %d leavers revoked in %s", s.Window, s.Leavers, quantileText(s.Revoke))
+		if s.Deliver.N > 0 {
+			fmt.Fprintf(b, ", receivers told %d in %s", s.Deliver.N, quantileText(s.Deliver))
+		}
+		if s.Verify.N > 0 {
+			fmt.Fprintf(b, ", proved %d in %s", s.Verify.N, quantileText(s.Verify))
+		}
+		b.WriteByte('\n')
 	}
 }
+
+// quantileText writes 50th, 95th and 99th percentile.
+func quantileText(q sync.Quantiles) string { return fmt.Sprintf("%d/%d/%d ms", q.P50, q.P95, q.P99) }
 
 // privileged lists applied changes that touch Owner or Admin.
 func privileged(b *strings.Builder, run *sync.SyncRun, ordered []*sync.ChangeReport) {

@@ -108,7 +108,8 @@ func startDaemon(ctx context.Context, config *configs.Config, log *slog.Logger) 
 	if d.store, err = store.Open(ctx, store.Options{URL: url, Logger: log, AutoMigrate: true}); err != nil {
 		return d, err
 	}
-	if d.engine, err = newEngine(ctx, config, d.store, log, time.Now); err != nil {
+	meter := newMeter()
+	if d.engine, err = newEngine(ctx, config, d.store, log, time.Now, meter.units.committed); err != nil {
 		return d, err
 	}
 	if err := d.listen(ctx); err != nil {
@@ -130,7 +131,6 @@ func startDaemon(ctx context.Context, config *configs.Config, log *slog.Logger) 
 	if err != nil {
 		return d, err
 	}
-	meter := newMeter()
 	if err := d.schedule(meter); err != nil {
 		return d, err
 	}

@@ -122,15 +122,15 @@ func (s *session) view(ctx context.Context, read func(*store.Reader) error) erro
 
 // engine opens the way for writes. Reports name this binary as their build.
 func (s *session) engine(ctx context.Context) (*sync.Engine, error) {
-	return newEngine(ctx, s.config, s.store, slog.New(slog.DiscardHandler), time.Now)
+	return newEngine(ctx, s.config, s.store, slog.New(slog.DiscardHandler), time.Now, nil)
 }
 
 // close closes the store and keeps the error of the work before it.
 func (s *session) close(err *error) { *err = errors.Join(*err, s.store.Close()) }
 
 // newEngine wires the configuration into an engine.
-func newEngine(ctx context.Context, c *configs.Config, s *store.Store, log *slog.Logger, now func() time.Time) (*sync.Engine, error) {
-	opt := sync.Options{Store: s, Logger: log, Now: now, Build: buildVersion()}
+func newEngine(ctx context.Context, c *configs.Config, s *store.Store, log *slog.Logger, now func() time.Time, committed func(sync.Committed)) (*sync.Engine, error) {
+	opt := sync.Options{Store: s, Logger: log, Now: now, Build: buildVersion(), OnCommit: committed}
 	for i := range c.Workspaces {
 		opt.Workspaces = append(opt.Workspaces, engineWorkspace(c, &c.Workspaces[i]))
 	}

@@ -25,6 +25,10 @@ var deliveryTests = []test{
 	{"events committed in parallel", parallelEvents},
 	{"wake after commit", wake},
 	{"pruning (OB7)", pruneDeliveries},
+	{"pruning of events", pruneEvents},
+	{"queues", queues},
+	{"clocks of leavers (T2 to T4)", leaverClocks},
+	{"findings (F19)", findings},
 	{"revocation feed (RF1 to RF3)", revocations},
 	{"signing keys", signingKeys},
 }
@@ -647,11 +651,17 @@ func pruneDeliveries(t *testing.T, s *store.Store) {
 	o.ack(o.one("a", true, 2), 10)
 	d := o.one("a", true, 20)
 	o.update(func(tx *store.Tx) error { return tx.Bury(d, 500, "old", 20) })
-	o.update(func(tx *store.Tx) error { return tx.PruneDeliveries(15, 15) })
+	prune := func(done, dead workspace.Micros, limit int) (more bool) {
+		o.update(func(tx *store.Tx) (err error) { more, err = tx.PruneDeliveries(done, dead, limit); return err })
+		return more
+	}
+	prune(15, 15, 10)
 	same(t, "younger", o.states("a"), "m1-2:dead")
-	o.update(func(tx *store.Tx) error { return tx.PruneDeliveries(99, 15) })
+	prune(99, 15, 10)
 	same(t, "dead letters stay longer", o.states("a"), "m1-2:dead")
-	o.update(func(tx *store.Tx) error { return tx.PruneDeliveries(99, 99) })
+	if !prune(99, 99, 1) || prune(99, 99, 1) {
+		t.Error("a full piece says that there may be more, an empty one that there is nothing")
+	}
 	same(t, "all", o.states("a"), "")
 	if got := read(o.room, func(rd *store.Reader) ([]store.DeliveryRow, error) { return rd.Undelivered(99, 9) }); len(got) != 1 {
 		t.Errorf("a pending leaver event was pruned: %+v", got)
