@@ -25,6 +25,8 @@ const (
 	ScopeNumbersWrite     = "numbers:write"
 	ScopeInvitationsRead  = "invitations:read"
 	ScopeInvitationsWrite = "invitations:write"
+	ScopeDomainsRead      = "domains:read"
+	ScopeDomainsWrite     = "domains:write"
 	ScopeHoldsRead        = "holds:read"
 	ScopeHoldsWrite       = "holds:write"
 	ScopeRunsRead         = "runs:read"
@@ -36,7 +38,7 @@ const (
 func Scopes() []string {
 	return []string{
 		ScopeMembersRead, ScopeMembersWrite, ScopeGroupsRead, ScopeGroupsWrite, ScopeNumbersRead, ScopeNumbersWrite, ScopeInvitationsRead,
-		ScopeInvitationsWrite, ScopeHoldsRead, ScopeHoldsWrite, ScopeRunsRead, ScopeWorkspaceRead, ScopeRevocationsRead,
+		ScopeInvitationsWrite, ScopeDomainsRead, ScopeDomainsWrite, ScopeHoldsRead, ScopeHoldsWrite, ScopeRunsRead, ScopeWorkspaceRead, ScopeRevocationsRead,
 	}
 }
 

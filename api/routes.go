@@ -106,6 +106,12 @@ func routes() []route {
 		write(post, "/v1/invitations/{id}/revoke", "revokeInvitation", ScopeInvitationsWrite, "Take a pending invitation back", noteBody{}, invitationView{}, ok, with(revokeInvitation)),
 		write(post, "/v1/invitations/{id}/resend", "resendInvitation", ScopeInvitationsWrite, "New secret and expiry; the old link dies", noteBody{}, invitationView{}, ok, with(resendInvitation)),
 
+		list("/v1/domains", "listDomains", ScopeDomainsRead, "Claimed mail domains, by name", page[domainView]{}, listDomains),
+		write(post, "/v1/domains", "claimDomain", ScopeDomainsWrite, "Claim a mail domain (DOM-CLAIM); the answer has the DNS record to publish", claimBody{}, domainView{}, made, with(claimDomain)),
+		get("/v1/domains/{domain}", "getDomain", ScopeDomainsRead, "A claimed domain", domainView{}, getDomain),
+		write(post, "/v1/domains/{domain}/verify", "verifyDomain", ScopeDomainsWrite, "Look for the record in DNS now (DOM-CLAIM)", nil, domainView{}, ok, verifyDomain),
+		write(drop, "/v1/domains/{domain}", "releaseDomain", ScopeDomainsWrite, "Give a claim up; members stay (DOM-CLAIM)", nil, nil, http.StatusNoContent, releaseDomain),
+
 		list("/v1/holds", "listHolds", ScopeHoldsRead, "Held plans, newest first", page[planView]{}, listHolds, state("open", "approved", "rejected", "expired", "withdrawn")),
 		get("/v1/holds/{id}", "getHold", ScopeHoldsRead, "A held plan", planView{}, getHold),
 		write(post, "/v1/holds/{id}/approve", "approveHold", ScopeHoldsWrite, "Apply exactly the plan that was shown", approveBody{}, planView{}, ok, with(approveHold)),

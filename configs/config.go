@@ -89,6 +89,8 @@ type Workspace struct {
 	Invitations Invitations      `yaml:"invitations"`
 	Billing     Billing          `yaml:"billing"`
 	Requests    Requests         `yaml:"requests"`
+	// Domains are the terms of claimed domains; the claims are in the store.
+	Domains sync.DomainTerms `yaml:"claimed_domains"`
 
 	// Rules is the compiled mapping.
 	Rules *mapping.Rules `yaml:"-"`
@@ -103,6 +105,7 @@ type Connection struct {
 	Mode    string         `yaml:"mode"`    // live, or observe: stored and reported, and nothing changed
 	ActsAs  workspace.Role `yaml:"acts_as"` // Admin if left out
 	Sponsor string         `yaml:"sponsor"` // address; "": the primary Owner
+	Domains []string       `yaml:"domains"` // mail domains that it may vouch for (DC7); none if left out
 
 	Push      `yaml:",inline"` // of kind scim
 	Directory `yaml:",inline"` // of kind ldap, and the keys of the poller of kind oidc
@@ -193,6 +196,7 @@ func (w *Workspace) setDefaults() {
 	w.Policy = *workspace.Default()
 	w.Leavers = Leavers{Grace: 7 * day, RestoreWindow: 90 * day}
 	w.Invitations = Invitations{Expire: 14 * day}
+	w.Domains = sync.DomainTerms{}.WithDefaults()
 	w.Requests = Requests{Keep: 7 * day, Most: 50_000}
 }
 

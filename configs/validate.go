@@ -244,6 +244,7 @@ func (j *judge) workspace(path string, w *Workspace) {
 		j.addf(path+".policy."+key, "%s", text)
 	}
 	j.terms(path, w)
+	j.domains(path, w)
 	j.requests(path+".requests", &w.Requests)
 }
 

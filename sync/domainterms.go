@@ -23,11 +23,8 @@ type DomainTerms struct {
 	// mailbox_code.
 	Evidence []EvidenceRow `yaml:"evidence"`
 	// Subdomains: a claim covers the names below it too (DC5).
-	Subdomains bool `yaml:"include_subdomains"`
-	// Connections names the domains that each connection may vouch for; one
-	// that is not named vouches for none.
-	Connections map[string][]string `yaml:"connections"`
-	Reverify    Reverify            `yaml:"reverify"`
+	Subdomains bool     `yaml:"include_subdomains"`
+	Reverify   Reverify `yaml:"reverify"`
 	// PublicMail adds to the built-in list of public mail domains, which
 	// cannot be shortened (DC4).
 	PublicMail []string `yaml:"public_mail"`
@@ -45,8 +42,8 @@ type Reverify struct {
 	Resolver string `yaml:"resolver"`
 }
 
-// withDefaults fills what is left out.
-func (t DomainTerms) withDefaults() DomainTerms {
+// WithDefaults fills what is left out.
+func (t DomainTerms) WithDefaults() DomainTerms {
 	if t.AutoJoin == "" {
 		t.AutoJoin = AutoJoinOn
 	}

@@ -79,6 +79,10 @@ type Connection struct {
 	Provider   Provider
 	Tenant     string // Entra: the pinned tid
 	TrustEmail string // never, verified_claim, xms_edov or hd
+	// Domains are the mail domains that it may vouch for.
+	Domains []string
+	// Reads: it states who exists, though people sign in through it too.
+	Reads bool
 }
 
 // Engine is the one way from an observation to a change.
@@ -166,7 +170,7 @@ func (w Workspace) withDefaults() Workspace {
 	if w.Quarantine == 0 {
 		w.Quarantine = 90 * 24 * time.Hour
 	}
-	w.Domains = w.Domains.withDefaults()
+	w.Domains = w.Domains.WithDefaults()
 	if w.Leavers.Handover == nil {
 		w.Leavers.Handover = []string{"named", "co_owner", "shared", "manager", "group", "pool", "primary_owner"}
 	}

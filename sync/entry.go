@@ -165,7 +165,7 @@ func (u *unit) entryRuling(e *Edit, key string) (*workspace.Decision, error) {
 
 // vouches reports whether a connection is bound to a domain (DC7).
 func (u *unit) vouches(connection, domain string) bool {
-	return slices.ContainsFunc(u.s.cfg.Domains.Connections[connection], func(d string) bool { return fold.Domain(d) == domain })
+	return slices.ContainsFunc(u.s.conns[connection].Domains, func(d string) bool { return fold.Domain(d) == domain })
 }
 
 // directoryRecord looks for the person in the directories that are
@@ -228,7 +228,7 @@ func (u *unit) recordAt(p *proof, connection, key string) (workspace.Identity, e
 
 // directory reports whether a connection states who exists: everything but
 // sign-in alone and programs.
-func (c Connection) directory() bool { return c.Kind != "oidc" && c.Kind != "api" }
+func (c Connection) directory() bool { return c.Kind != "api" && (c.Kind != "oidc" || c.Reads) }
 
 // excludedEntry asks the mapping whether the person exists for Rollcall at
 // all, and whether they are plainly not eligible. What no attribute says is

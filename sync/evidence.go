@@ -127,7 +127,7 @@ func (p *proof) counts(admitted []EvidenceRow) (row EvidenceRow, why string) {
 	case p.Connection == "":
 		return "", "nobody has verified it"
 	case !p.bound:
-		return "", fmt.Sprintf("connection %s is not bound to the domain %s (claimed_domains.connections)", p.Connection, p.domain)
+		return "", fmt.Sprintf("connection %s is not bound to the domain %s (its key domains)", p.Connection, p.domain)
 	case p.record && slices.Contains(admitted, ByDirectory):
 		return ByDirectory, ""
 	}
@@ -145,6 +145,8 @@ func (p *proof) counts(admitted []EvidenceRow) (row EvidenceRow, why string) {
 // outlives the job.
 func (p *proof) hosted() string {
 	switch {
+	case p.conn.TrustEmail != TrustHostedDomain:
+		return "connection " + p.conn.ID + " is not trusted about addresses (trust_email: hd)"
 	case p.HostedDomain == "":
 		return "the Google account is a private one: its token has no hd, and such an account outlives the job"
 	case fold.Domain(p.HostedDomain) != p.domain:

@@ -45,13 +45,10 @@ func (w *world) mailbox(address string) Evidence {
 func joining(t *testing.T, w *world) *world {
 	t.Helper()
 	w.cfg.Connections = append(w.cfg.Connections,
-		Connection{ID: "google", Kind: "oidc", ActsAs: workspace.RoleAdmin, Provider: ProviderGoogle},
-		Connection{ID: "azure", Kind: "oidc", ActsAs: workspace.RoleAdmin, Provider: ProviderEntra, Tenant: "t-1"},
-		Connection{ID: "idp", Kind: "oidc", ActsAs: workspace.RoleAdmin, TrustEmail: TrustVerifiedClaim})
-	w.cfg.Domains = DomainTerms{
-		Evidence:    EvidenceRows(),
-		Connections: map[string][]string{"google": {"acme.org"}, "azure": {"acme.org"}, "idp": {"acme.org"}},
-	}
+		Connection{ID: "google", Kind: "oidc", ActsAs: workspace.RoleAdmin, Provider: ProviderGoogle, TrustEmail: TrustHostedDomain, Domains: []string{"acme.org"}},
+		Connection{ID: "azure", Kind: "oidc", ActsAs: workspace.RoleAdmin, Provider: ProviderEntra, Tenant: "t-1", Domains: []string{"acme.org"}},
+		Connection{ID: "idp", Kind: "oidc", ActsAs: workspace.RoleAdmin, TrustEmail: TrustVerifiedClaim, Domains: []string{"acme.org"}})
+	w.cfg.Domains.Evidence = EvidenceRows()
 	w.open()
 	w.verified("acme.org")
 	return w

@@ -104,6 +104,7 @@ func attributes(kind ChangeKind, noun any, isAfter bool) map[string]string {
 		set("domain", x.Domain)
 		set("state", string(x.State))
 		set("claimer", x.Claimer)
+		set("reason", x.Fault)
 	}
 	return m
 }

@@ -16,6 +16,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"scim":  scimCommand,
 	"api":   apiCommand,
 	"plain": plainCommand,
+	"dns":   dnsCommand,
 }
 
 // keepCommand keeps the first match of a pattern in a file (stdout and stderr

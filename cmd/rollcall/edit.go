@@ -74,6 +74,11 @@ func writeOutcomes(out io.Writer, r *sync.Result, dryRun bool) error {
 			return err
 		}
 	}
+	for _, n := range r.Notices {
+		if _, err := fmt.Fprintf(out, "note    %s\n", clean(n)); err != nil {
+			return err
+		}
+	}
 	var err error
 	switch {
 	case len(r.Outcomes) == 0:

@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/sync"
 	"github.com/rollcall-sync/rollcall/sync/ldap"
+	"github.com/rollcall-sync/rollcall/sync/oidc"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -130,7 +131,7 @@ func (s *session) close(err *error) { *err = errors.Join(*err, s.store.Close()) 
 
 // newEngine wires the configuration into an engine.
 func newEngine(ctx context.Context, c *configs.Config, s *store.Store, log *slog.Logger, now func() time.Time, committed func(sync.Committed)) (*sync.Engine, error) {
-	opt := sync.Options{Store: s, Logger: log, Now: now, Build: buildVersion(), OnCommit: committed}
+	opt := sync.Options{Store: s, Logger: log, Now: now, Build: buildVersion(), OnCommit: committed, Hosts: c.OwnHosts()}
 	for i := range c.Workspaces {
 		opt.Workspaces = append(opt.Workspaces, engineWorkspace(c, &c.Workspaces[i]))
 	}
@@ -143,13 +144,18 @@ func engineWorkspace(c *configs.Config, w *configs.Workspace) sync.Workspace {
 		Leavers:       sync.Leavers{Grace: w.Leavers.Grace, RestoreWindow: w.Leavers.RestoreWindow, Handover: w.Leavers.Handover},
 		Period:        workspace.Period{First: w.Billing.FirstDay.Time, Last: w.Billing.LastDay.Time},
 		InvitationTTL: w.Invitations.Expire, Quarantine: w.Policy.Numbers.Quarantine.Duration(), ConfigHash: c.Hash,
+		Domains: w.Domains,
 	}
 	if out.Name == "" {
 		out.Name = w.ID
 	}
 	for i := range w.Connections {
 		conn := &w.Connections[i]
-		polled := sync.Connection{ID: conn.ID, Kind: conn.Kind, Profile: conn.Profile, Mode: conn.Mode, ActsAs: conn.ActsAs, Sponsor: conn.Sponsor}
+		polled := sync.Connection{ID: conn.ID, Kind: conn.Kind, Profile: conn.Profile, Mode: conn.Mode, ActsAs: conn.ActsAs, Sponsor: conn.Sponsor, Domains: conn.Domains}
+		if conn.Kind == oidc.Kind {
+			polled.Provider, polled.Tenant = sync.ProviderOf(conn.OIDC.Issuer), conn.OIDC.Tenant
+			polled.TrustEmail, polled.Reads = string(conn.OIDC.TrustEmail), conn.OIDC.Directory.Kind != ""
+		}
 		if conn.Kind == ldap.Kind {
 			polled.Brake = &conn.Brake
 		}

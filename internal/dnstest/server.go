@@ -37,6 +37,9 @@ type Server struct {
 	// Addr is host:port, for UDP and TCP.
 	Addr string
 
+	tcp    net.Listener
+	udp    net.PacketConn
+	wg     stdsync.WaitGroup
 	mu     stdsync.Mutex
 	txt    map[string][][]string
 	ns     map[string][]string
@@ -47,26 +50,44 @@ type Server struct {
 // New starts a server for the time of a test.
 func New(tb testing.TB) *Server {
 	tb.Helper()
-	s := &Server{txt: map[string][][]string{}, ns: map[string][]string{}, faults: map[string]Fault{}, asked: map[string]int{}}
-	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	s, err := Start()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	udp, err := net.ListenPacket("udp", tcp.Addr().String())
-	if err != nil {
-		tb.Fatal(err, tcp.Close())
-	}
-	s.Addr = tcp.Addr().String()
-	var wg stdsync.WaitGroup
-	wg.Go(func() { s.datagrams(udp) })
-	wg.Go(func() { s.streams(tcp) })
 	tb.Cleanup(func() {
-		if err := errors.Join(udp.Close(), tcp.Close()); err != nil {
+		if err := s.Close(); err != nil {
 			tb.Error(err)
 		}
-		wg.Wait()
 	})
 	return s
+}
+
+// Start starts a server; Close ends it.
+func Start() (*Server, error) {
+	s := &Server{txt: map[string][][]string{}, ns: map[string][]string{}, faults: map[string]Fault{}, asked: map[string]int{}}
+	for range 10 { // a port that is free for TCP may be taken for UDP
+		var err error
+		if s.tcp, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return nil, err
+		}
+		if s.udp, err = net.ListenPacket("udp", s.tcp.Addr().String()); err == nil {
+			s.Addr = s.tcp.Addr().String()
+			s.wg.Go(func() { s.datagrams(s.udp) })
+			s.wg.Go(func() { s.streams(s.tcp) })
+			return s, nil
+		}
+		if err := s.tcp.Close(); err != nil {
+			return nil, err
+		}
+	}
+	return nil, errors.New("no port is free for both UDP and TCP")
+}
+
+// Close ends the server and waits for it.
+func (s *Server) Close() error {
+	err := errors.Join(s.udp.Close(), s.tcp.Close())
+	s.wg.Wait()
+	return err
 }
 
 func key(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
