@@ -44,8 +44,9 @@ type Requests struct {
 	Most int `yaml:"most"`
 }
 
-// maxQuiet is the longest time that may be told late.
-const maxQuiet = 24 * time.Hour
+// maxQuiet is the longest time that may be told late: the dispatcher takes a
+// line that is due much later for one that a wrong clock put off.
+const maxQuiet = 12 * time.Hour
 
 // push judges a connection of kind scim.
 func (j *judge) push(path string, p *Push) {

@@ -18,6 +18,9 @@ type EventRow struct {
 	// it is kept with the deliveries only.
 	Run  string
 	Body []byte
+	// Wait is how long nobody is told yet (quiet); an event that ends access,
+	// and what comes before it in its line, waits for nothing. It is not kept.
+	Wait workspace.Micros
 }
 
 // A subject's sequence lives in its own row: two units that touch the same

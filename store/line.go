@@ -40,6 +40,7 @@ type lineRow struct {
 	part, tries, status  int
 	attempt              int64
 	jti                  string
+	wait                 workspace.Micros // of events that are being queued
 }
 
 const (
@@ -117,6 +118,7 @@ func (t *Tx) queue(rows []EventRow) error {
 			}
 			l.last = e.Seq
 			if !e.Leaver {
+				l.wait = max(l.wait, e.Wait)
 				continue
 			}
 			l.leaver = e.Seq
@@ -125,7 +127,11 @@ func (t *Tx) queue(rows []EventRow) error {
 			}
 		}
 		for _, l := range order {
-			if err := t.exec(sqlQueue, t.ws, s.ID, l.subjectType, l.subject, l.done, l.last, l.leaver, rows[0].At); err != nil {
+			due := rows[0].At
+			if l.leaver == 0 {
+				due += l.wait
+			}
+			if err := t.exec(sqlQueue, t.ws, s.ID, l.subjectType, l.subject, l.done, l.last, l.leaver, due); err != nil {
 				return err
 			}
 		}

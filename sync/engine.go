@@ -72,6 +72,9 @@ type Connection struct {
 	Mode    string
 	ActsAs  workspace.Role
 	Sponsor string // address; "" is the primary Owner
+	// Quiet is how long nobody is told yet of what it does, but for what ends
+	// access: some clients make a test person first, and delete it.
+	Quiet time.Duration
 	// Brake are the connection's limits; nil is DefaultBrake.
 	Brake *Brake
 	// Provider, Tenant and TrustEmail say how its tokens prove an address (DC7);

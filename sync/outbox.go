@@ -91,10 +91,19 @@ func (u *unit) events(all []recorded) ([]store.EventRow, error) {
 		}
 		rows = append(rows, store.EventRow{
 			SubjectType: o.kind, Subject: o.id, Seq: o.data.Seq, ID: "evt_" + newID(), Type: o.name, Leaver: leaverEvents[o.name],
-			At: u.now, Run: u.run, Body: body,
+			At: u.now, Run: u.run, Body: body, Wait: u.quiet(),
 		})
 	}
 	return rows, nil
+}
+
+// quiet is how long nobody is told yet of what a connection does. What a
+// person has agreed to is told at once.
+func (u *unit) quiet() workspace.Micros {
+	if u.approver != nil || u.actor.Kind != workspace.ActorConnection {
+		return 0
+	}
+	return workspace.Micros(u.conn.Quiet.Microseconds())
 }
 
 // sequences takes the sequences of all events at once, subject by subject in

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/rollcall-sync/rollcall/configs"
 	"github.com/rollcall-sync/rollcall/scim"
@@ -14,6 +15,7 @@ import (
 // profile tolerates, and what its client has needed so far.
 type scimView struct {
 	Profile   string          `json:"profile"`
+	QuietS    int             `json:"quiet_s"`
 	Tolerates []toleranceView `json:"tolerates"`
 	Tolerated []toleratedView `json:"tolerated"`
 	// Findings are lines for a person: traffic that looks like another client.
@@ -33,6 +35,15 @@ type toleratedView struct {
 	LastAt    workspace.Micros `json:"last_at"`
 }
 
+// quietOf is how long nobody is told of what a connection of kind scim does.
+func quietOf(c *configs.Connection) time.Duration {
+	if c.Overrides.Quiet.Set {
+		return c.Overrides.Quiet.For
+	}
+	profile, _ := scim.LookupProfile(c.Profile) // the configuration has judged the name
+	return profile.Quiet
+}
+
 // describeSCIM adds what only connections of kind scim have.
 func (s *session) describeSCIM(ctx context.Context, v *connectionView) error {
 	var c *configs.Connection
@@ -45,7 +56,7 @@ func (s *session) describeSCIM(ctx context.Context, v *connectionView) error {
 		return nil
 	}
 	profile, _ := scim.LookupProfile(c.Profile) // the configuration has judged the name
-	out := &scimView{Profile: c.Profile, Tolerates: []toleranceView{}, Tolerated: []toleratedView{}, Findings: []string{}}
+	out := &scimView{Profile: c.Profile, QuietS: int(quietOf(c).Seconds()), Tolerates: []toleranceView{}, Tolerated: []toleratedView{}, Findings: []string{}}
 	for _, t := range profile.Tolerate.List() {
 		out.Tolerates = append(out.Tolerates, toleranceView{t.String(), t.Text()})
 	}
@@ -72,7 +83,7 @@ func (v *scimView) fields() [][2]string {
 	if v == nil {
 		return nil
 	}
-	lines := [][2]string{{"profile", v.Profile}}
+	lines := [][2]string{{"profile", v.Profile}, {"quiet", (time.Duration(v.QuietS) * time.Second).String()}}
 	for _, t := range v.Tolerates {
 		lines = append(lines, [2]string{"tolerates", t.Rule + "  " + t.Text})
 	}

@@ -156,6 +156,9 @@ func engineWorkspace(c *configs.Config, w *configs.Workspace) sync.Workspace {
 			polled.Provider, polled.Tenant = sync.ProviderOf(conn.OIDC.Issuer), conn.OIDC.Tenant
 			polled.TrustEmail, polled.Reads = string(conn.OIDC.TrustEmail), conn.OIDC.Directory.Kind != ""
 		}
+		if conn.Kind == "scim" {
+			polled.Quiet = quietOf(conn)
+		}
 		if conn.Kind == ldap.Kind {
 			polled.Brake = &conn.Brake
 		}

@@ -16,6 +16,7 @@ var deliveryTests = []test{
 	{"a line per sink and subject (OB1 to OB3)", lines},
 	{"updates are superseded (OB5)", supersede},
 	{"an event that ends access (OB6)", leaverLine},
+	{"a quiet connection", quietLine},
 	{"a refused event before the end of access (OB6)", stubbornHead},
 	{"two deliverers on one line (OB4)", twoDeliverers},
 	{"retry, death, settling (OB8, OB9)", retryAndSettle},
@@ -208,6 +209,44 @@ func supersede(t *testing.T, s *store.Store) {
 		}
 		next = d.Event.Seq + 1
 		o.ack(d, 20)
+	}
+}
+
+// quietLine: what waits on purpose is due later, and what ends access is not
+// kept waiting by it.
+func quietLine(t *testing.T, s *store.Store) {
+	o := newOutbox(t, s, hook("a"))
+	quiet := func(at workspace.Micros, member, eventType string) {
+		t.Helper()
+		o.update(func(tx *store.Tx) error {
+			seq, err := tx.NextSeq("member", member)
+			if err != nil {
+				return err
+			}
+			return tx.InsertEvents([]store.EventRow{{
+				SubjectType: "member", Subject: member, Seq: seq, ID: fmt.Sprintf("%s-%d", member, seq), Type: eventType,
+				Leaver: endsAccess(eventType), At: at, Run: "r1", Body: []byte(`{}`), Wait: 100,
+			}})
+		})
+	}
+	quiet(1, "m1", "member.created")
+	quiet(1, "m2", "member.created")
+	o.none("a", 100)
+	quiet(50, "m1", "member.updated") // waits no longer than what waits already
+	first := o.claim("a", false, 101)
+	if len(first) != 2 {
+		t.Errorf("%d lines are due after the wait, want 2", len(first))
+	}
+	for claimed := first; len(claimed) > 0; claimed = o.claim("a", false, 101) {
+		for _, d := range claimed {
+			o.ack(d, 101)
+		}
+	}
+	quiet(200, "m1", "member.updated")
+	o.none("a", 299)
+	quiet(210, "m1", "member.deactivated")
+	if d := o.one("a", true, 211); !d.Leaver() {
+		t.Errorf("%s", told(d))
 	}
 }
 
