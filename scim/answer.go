@@ -63,6 +63,9 @@ func (x *exchange) empty(version int64) error {
 
 // resource sends one resource with its version, and on creation its location.
 func (x *exchange) resource(status int, res *Resource, p Projection) error {
+	if isRead(x.r.Method) && x.knows(res.Meta.Version) {
+		return x.notModified(res.Meta.Version)
+	}
 	return withBuffer(func(b []byte) ([]byte, error) {
 		b, err := AppendResource(b, res, p)
 		if err != nil {
@@ -77,6 +80,33 @@ func (x *exchange) resource(status int, res *Resource, p Projection) error {
 		}
 		return b, x.write(status, b)
 	})
+}
+
+// knows reports whether a read need not be answered: If-None-Match names the
+// version that there is (RFC 7644 section 3.14). Tags are compared without W/.
+func (x *exchange) knows(version int64) bool {
+	return version > 0 && names(x.r.Header["If-None-Match"], version)
+}
+
+// notModified sends 304, which has no body.
+func (x *exchange) notModified(version int64) error {
+	x.w.Header()["Etag"] = []string{ETag(version)}
+	x.head(http.StatusNotModified)
+	return nil
+}
+
+// names reports whether a list of entity tags has a version, or is *.
+func names(values []string, version int64) bool {
+	want := strconv.FormatInt(version, 10)
+	for _, value := range values {
+		for tag := range strings.SplitSeq(value, ",") {
+			tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
+			if tag == "*" || strings.Trim(tag, `"`) == want {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // fail sends an error. If an answer has begun already, only breaking the
@@ -129,17 +159,8 @@ func (x *exchange) report(e *Error, err error) {
 // compared without W/, lists and * are understood.
 func (x *exchange) precondition(version int64) error {
 	values := x.r.Header["If-Match"]
-	if len(values) == 0 {
+	if len(values) == 0 || names(values, version) {
 		return nil
-	}
-	want := strconv.FormatInt(version, 10)
-	for _, value := range values {
-		for tag := range strings.SplitSeq(value, ",") {
-			tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
-			if tag == "*" || strings.Trim(tag, `"`) == want {
-				return nil
-			}
-		}
 	}
 	return errPreconditionFailed(ETag(version))
 }

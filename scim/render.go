@@ -324,11 +324,17 @@ func (r *renderer) meta() {
 	r.b = append(r.b, '}')
 }
 
-// instant appends a time in UTC with milliseconds, unless it is zero.
+// instant appends a time in UTC, unless it is zero: to the microsecond, as
+// filters compare it, so that a time that was read finds its resource.
 func (r *renderer) instant(name string, t time.Time) {
-	if !t.IsZero() {
-		r.key(name)
-		r.b = append(r.b, '"')
-		r.b = append(t.UTC().AppendFormat(r.b, "2006-01-02T15:04:05.000Z"), '"')
+	if t.IsZero() {
+		return
 	}
+	layout := "2006-01-02T15:04:05.000000Z"
+	if t.Nanosecond()%1_000_000 == 0 {
+		layout = "2006-01-02T15:04:05.000Z"
+	}
+	r.key(name)
+	r.b = append(r.b, '"')
+	r.b = append(t.UTC().AppendFormat(r.b, layout), '"')
 }

@@ -182,8 +182,7 @@ func wholeProjection(rt *ResourceType) Projection {
 	return p
 }
 
-// judged is the document that a filter judges: all that an answer can show,
-// with times to the microsecond, as SQL compares them.
+// judged is the document that a filter judges: all that an answer can show.
 func (res *Resource) judged(whole Projection) (Document, error) {
 	full := *res
 	full.Full = true
@@ -191,18 +190,5 @@ func (res *Resource) judged(whole Projection) (Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc, err := ParseDocument(body)
-	if err != nil {
-		return nil, err
-	}
-	if meta, ok := doc[metaAttribute.Name].(map[string]any); ok {
-		const layout = "2006-01-02T15:04:05.000000Z"
-		if !res.Meta.Created.IsZero() {
-			meta["created"] = res.Meta.Created.UTC().Format(layout)
-		}
-		if !res.Meta.LastModified.IsZero() {
-			meta["lastModified"] = res.Meta.LastModified.UTC().Format(layout)
-		}
-	}
-	return doc, nil
+	return ParseDocument(body)
 }

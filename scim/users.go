@@ -71,7 +71,7 @@ func (x *exchange) userResource(identity *workspace.Identity, v *view) (*Resourc
 	res := &Resource{
 		Type: x.link.user, ID: identity.ID, Document: doc, Full: x.link.profile.Strict,
 		Meta: Meta{
-			Created: identity.CreatedAt.Time(), LastModified: identity.UpdatedAt.Time(), Version: identity.Version,
+			Created: identity.CreatedAt.Time(), LastModified: identity.UpdatedAt.Time(), Version: shownVersion(identity),
 			Location: x.location(x.link.user, identity.ID),
 		},
 		Groups: x.groupsOf(v.Groups[identity.ID]),
@@ -86,3 +86,8 @@ func (x *exchange) userResource(identity *workspace.Identity, v *view) (*Resourc
 
 // listUsers answers GET /Users (RFC 7644 section 3.4.2) and a search by POST.
 func (x *exchange) listUsers() error { return x.search(userSource{x}) }
+
+// shownVersion is the version of a User on the wire. It moves with the record
+// and with what is in force or waits beside it, but not with groups (scim
+// section 4.6).
+func shownVersion(i *workspace.Identity) int64 { return i.Version + i.Moved }

@@ -266,7 +266,7 @@ func (x *exchange) staleNow(cause error) error {
 	if err != nil {
 		return err
 	}
-	return errPreconditionFailed(ETag(identity.Version)).causedBy(cause)
+	return errPreconditionFailed(ETag(shownVersion(&identity))).causedBy(cause)
 }
 
 // tryChange is one try of changeUser.
@@ -276,7 +276,7 @@ func (x *exchange) tryChange(compute func(old Document) (change, error), p Proje
 	if err != nil {
 		return err
 	}
-	if err := x.precondition(identity.Version); err != nil {
+	if err := x.precondition(shownVersion(&identity)); err != nil {
 		return err
 	}
 	old, err := ParseDocument(identity.Document)
@@ -315,7 +315,7 @@ func (x *exchange) deleteUser() error {
 		if err != nil {
 			return err
 		}
-		if err := x.precondition(identity.Version); err != nil {
+		if err := x.precondition(shownVersion(&identity)); err != nil {
 			return err
 		}
 		o := sync.IdentityObservation{

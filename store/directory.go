@@ -29,13 +29,13 @@ type IdentityRow struct {
 
 const identityColumns = `i.identity_id, i.connection_id, i.external_id, i.user_name,
 	i.email, i.name, i.dn, i.active, i.deleted, i.reason, i.attributes,
-	i.document, i.member_id, i.version, i.created_at, i.updated_at, i.observed_at`
+	i.document, i.member_id, i.version, i.moved, i.created_at, i.updated_at, i.observed_at`
 
 func scanIdentity(s scanner, i *workspace.Identity) error {
 	var attributes string
 	err := s.Scan(&i.ID, &i.Connection, &i.ExternalID, &i.UserName,
 		&i.Email, &i.Name, &i.DN, &i.Active, &i.Deleted, &i.Reason, &attributes,
-		&i.Document, &i.Member, &i.Version, &i.CreatedAt, &i.UpdatedAt, &i.ObservedAt)
+		&i.Document, &i.Member, &i.Version, &i.Moved, &i.CreatedAt, &i.UpdatedAt, &i.ObservedAt)
 	if err != nil {
 		return err
 	}

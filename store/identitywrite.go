@@ -27,6 +27,7 @@ const (
 		WHERE workspace_id = ? AND identity_id = ? AND version = ? AND deleted = ? AND user_key = ?
 			AND external_id IS NOT DISTINCT FROM ? AND email_key IS NOT DISTINCT FROM ?
 			AND manager_id IS NOT DISTINCT FROM ? AND dn IS NOT DISTINCT FROM ? AND member_id IS NOT DISTINCT FROM ?`
+	moveIdentity = `UPDATE identity SET moved = moved + 1, updated_at = ? WHERE workspace_id = ? AND identity_id = ? AND NOT deleted`
 	linkIdentity = `UPDATE identity SET member_id = ? WHERE workspace_id = ? AND identity_id = ?`
 	// The row keeps what it said: only what would act is ended.
 	deleteIdentity = `UPDATE identity SET deleted = TRUE, active = FALSE, reason = ?, version = version + 1,
@@ -136,6 +137,12 @@ func (t *Tx) insertIdentityValues(id string, values []IdentityValue) error {
 // member ends the link.
 func (t *Tx) LinkIdentity(id, member string) error {
 	return t.found(linkIdentity, null(member), t.ws, id)
+}
+
+// MoveIdentity notes that what is in force beside an identity has changed, or
+// what waits. One that is not there, or deleted, shows nothing.
+func (t *Tx) MoveIdentity(id string, at workspace.Micros) error {
+	return t.exec(moveIdentity, at, t.ws, id)
 }
 
 // DeleteIdentity turns an identity into a tombstone row: deleted, edges gone,

@@ -118,12 +118,16 @@ func (u *unit) writeNouns(old *workspace.View) error {
 			if err := u.tx.InsertMember(m); err != nil {
 				return err
 			}
+			u.restates("member:" + id)
 		case *was != m:
 			m.Version = was.Version + 1
 			if err := u.tx.UpdateMember(m); err != nil {
 				return err
 			}
 			u.view.Members[id] = &m
+			if !sameOnTheWire(was, &m) {
+				u.restates("member:" + id)
+			}
 		}
 	}
 	if err := u.writeGroups(old); err != nil {
@@ -245,6 +249,7 @@ func (u *unit) writeNumbers(old *workspace.View) error {
 		}
 	}
 	for _, id := range changed {
+		u.restatesHolding(old.Numbers[id], u.view.Numbers[id])
 		if err := u.writeGiven(old.Numbers[id], u.view.Numbers[id]); err != nil {
 			return err
 		}

@@ -131,7 +131,10 @@ func (u *unit) supportBy(p *person, kind mapping.GrantKind, object, value string
 		Member: p.member.ID, Kind: string(kind), Object: object, By: c.Support, Value: value, Connection: u.conn.ID,
 		Source: c.Source, Run: u.run, Author: c.RuleOwner, Since: u.now, Confirmed: u.now,
 	}
-	return func(tx *store.Tx) error { return tx.PutSupport(row) }
+	return func(tx *store.Tx) error {
+		u.restatesSupport(&row)
+		return tx.PutSupport(row)
+	}
 }
 
 // renew makes sure that a grant in force has this row among its supporters,

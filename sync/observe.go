@@ -119,7 +119,7 @@ func (u *unit) observeIdentity(o *IdentityObservation, who *touched) error {
 		now, err := u.tx.Identity(row.ID)
 		switch {
 		case err == nil:
-			row.Member = now.Member
+			row.Member, row.Moved = now.Member, now.Moved
 		case !errors.Is(err, workspace.ErrNotFound):
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 
 // closeHold writes a hold that is no longer open; the unit's events tell it.
 func (u *unit) closeHold(h store.HoldRow) error {
+	u.restates(h.Subject)
 	for i := range u.decided {
 		if u.decided[i].ID == h.ID {
 			u.decided[i] = h

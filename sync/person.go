@@ -91,6 +91,7 @@ func (u *unit) loadMember(p *person, id string) error {
 	if p.live, err = u.identitiesOf(p, id); err != nil {
 		return err
 	}
+	u.knowsRecords(id, p.live)
 	if p.supports, err = u.tx.Supports(id); err != nil {
 		return err
 	}

@@ -141,6 +141,7 @@ func (u *unit) planCreate(p *person, separated bool) error {
 	}
 	cause.Rehire = cause.Rehire || separated
 	p.member = &m
+	u.knowsRecords(m.ID, []workspace.Identity{p.trigger})
 	_, ends := u.endOf(p)
 	u.addFor(p, workspace.Change{Kind: workspace.MemberCreate, Subject: memberRef(m), Member: m.ID, After: m, Cause: cause},
 		u.linkEffect(p.trigger.ID, m.ID), u.support(p, mapping.GrantMember, "", bySource, "", p.trigger.Connection),
@@ -172,6 +173,7 @@ func (u *unit) linkEffect(identity, member string) effect {
 			i.Member = member
 			u.records[identity] = i
 		}
+		u.restates("identity:" + identity)
 		return tx.LinkIdentity(identity, member)
 	}
 }
@@ -182,12 +184,18 @@ func (u *unit) support(p *person, kind mapping.GrantKind, object, by, value, con
 		Member: p.member.ID, Kind: string(kind), Object: object, By: by, Value: value, Connection: connection,
 		Run: u.run, Since: u.now, Confirmed: u.now,
 	}
-	return func(tx *store.Tx) error { return tx.PutSupport(row) }
+	return func(tx *store.Tx) error {
+		u.restatesSupport(&row)
+		return tx.PutSupport(row)
+	}
 }
 
 // unsupport removes a supporter.
 func (u *unit) unsupport(p *person, s store.SupportRow) effect {
-	return func(tx *store.Tx) error { return tx.DeleteSupport(s.Member, s.Kind, s.Object, s.By) }
+	return func(tx *store.Tx) error {
+		u.restatesSupport(&s)
+		return tx.DeleteSupport(s.Member, s.Kind, s.Object, s.By)
+	}
 }
 
 // planLink links a person with the member who has their address, if that is

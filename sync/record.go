@@ -81,9 +81,13 @@ func (u *unit) record() error {
 			if err := u.tx.PutHold(h.row); err != nil {
 				return err
 			}
+			u.restates(h.row.Subject)
 		}
 	}
 	u.tellCommitted(all)
+	if err := u.moveVersions(); err != nil {
+		return err
+	}
 	return u.seal(all, events)
 }
 

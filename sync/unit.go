@@ -46,6 +46,10 @@ type unit struct {
 	people map[string]bool // persons planned already, by key
 	// records are identities as this unit has written them, by id.
 	records map[string]workspace.Identity
+	// restated are the subjects that show something else beside their record,
+	// and recordsOf the records of members that are known.
+	restated  map[string]bool
+	recordsOf map[string][]workspace.Identity
 	// careful keeps the observation behind a savepoint, so that a refusal can
 	// roll it back and be recorded.
 	careful bool

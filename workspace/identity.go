@@ -48,6 +48,9 @@ type Identity struct {
 	Document   []byte
 	Member     string // linked member, "" while none
 	Version    int64
+	// Moved counts how often what is in force beside the record has changed, or
+	// what waits: with Version it tells whether a User shows the same.
+	Moved      int64
 	CreatedAt  Micros
 	UpdatedAt  Micros
 	ObservedAt Micros // EV4: older never overwrites newer

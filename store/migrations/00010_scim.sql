@@ -53,6 +53,10 @@ ALTER TABLE token ADD COLUMN jwks TEXT NOT NULL DEFAULT '';
 ALTER TABLE token ADD COLUMN warned BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX token_by_client ON token (workspace_id, client_id) WHERE client_id <> '';
 
+-- How often what a User shows beside its record has changed: with the record's
+-- version it makes the version on the wire (ETag).
+ALTER TABLE identity ADD COLUMN moved BIGINT NOT NULL DEFAULT 0;
+
 -- Signed requests of clients count once (RFC 7523 section 3).
 CREATE TABLE oauth_assertion (
   workspace_id TEXT NOT NULL,
