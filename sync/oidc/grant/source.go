@@ -175,30 +175,38 @@ func (s *Source) Sign(req *http.Request, t Token) error {
 
 // Learn takes what an answer says about proofs and reports whether the same
 // request, signed again, may now pass.
-func (s *Source) Learn(res *http.Response) bool {
-	return s.prove != nil && s.prove.learn(res.Request.URL, res.Header)
+func (s *Source) Learn(from *url.URL, h http.Header) bool {
+	return s.prove != nil && s.prove.learn(from, h)
 }
 
 // ask gets a token, once more if the server wants its nonce in the proof.
 func (s *Source) ask(ctx context.Context, value secret.Value) (Token, error) {
 	for again := false; ; again = true {
-		res, body, err := s.post(ctx, value)
+		r, err := s.post(ctx, value)
 		if err != nil {
 			return Token{}, err
 		}
-		fresh := s.Learn(res)
-		if res.StatusCode == http.StatusOK {
-			return s.read(body)
+		fresh := s.Learn(r.from, r.header)
+		if r.status == http.StatusOK {
+			return s.read(r.body)
 		}
-		if fail := refusal(body); fail.Code == "use_dpop_nonce" && fresh && !again {
+		if refusal(r.body).Code == "use_dpop_nonce" && fresh && !again {
 			continue
 		}
-		return Token{}, s.refused(res, body)
+		return Token{}, s.refused(r)
 	}
 }
 
+// reply is what the token endpoint said.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+	from   *url.URL
+}
+
 // post sends one request to the token endpoint.
-func (s *Source) post(ctx context.Context, value secret.Value) (*http.Response, []byte, error) {
+func (s *Source) post(ctx context.Context, value secret.Value) (*reply, error) {
 	form := url.Values{"grant_type": {"client_credentials"}}
 	if len(s.opt.Scopes) > 0 {
 		form.Set("scope", strings.Join(s.opt.Scopes, " "))
@@ -214,28 +222,28 @@ func (s *Source) post(ctx context.Context, value secret.Value) (*http.Response, 
 		form.Set("client_secret", value.Reveal())
 	case PrivateKeyJWT, GoogleJWT:
 		if err := s.assert(form, value); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.opt.Endpoint, strings.NewReader(form.Encode()))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	req.Header = header
 	if s.prove != nil {
 		if err := s.prove.prove(req, ""); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	res, err := s.opt.Client.Do(req)
 	if err != nil {
-		return nil, nil, fmt.Errorf("asking %s for a token: %w", req.URL.Host, bare(err))
+		return nil, fmt.Errorf("asking %s for a token: %w", req.URL.Host, bare(err))
 	}
 	body, err := io.ReadAll(res.Body)
 	if err = errors.Join(err, res.Body.Close()); err != nil {
-		return nil, nil, fmt.Errorf("asking %s for a token: %w", req.URL.Host, err)
+		return nil, fmt.Errorf("asking %s for a token: %w", req.URL.Host, err)
 	}
-	return res, body, nil
+	return &reply{res.StatusCode, res.Header, body, req.URL}, nil
 }
 
 // bare takes the URL out of an error of the client: the host is named beside
@@ -340,9 +348,9 @@ var (
 
 // refused sorts a refusal: a no to this client is ErrAuth, everything else is
 // trouble (E4).
-func (s *Source) refused(res *http.Response, body []byte) error {
-	f := refusal(body)
-	host := res.Request.URL.Host
+func (s *Source) refused(r *reply) error {
+	f := refusal(r.body)
+	host := r.from.Host
 	code := f.Code
 	if !codePattern.MatchString(code) {
 		code = ""
@@ -351,12 +359,12 @@ func (s *Source) refused(res *http.Response, body []byte) error {
 		code = strings.TrimSpace(code + " " + v)
 	}
 	switch {
-	case res.StatusCode == http.StatusTooManyRequests:
-		return &sync.ThrottledError{Until: s.now().Add(Wait(res.Header, s.now(), time.Minute)), Source: host}
-	case res.StatusCode >= 500, f.Code == "temporarily_unavailable", f.Code == "server_error":
-		return fmt.Errorf("the token endpoint of %s is in trouble: %d %s", host, res.StatusCode, code)
-	case f.Code != "" && code != "", res.StatusCode == http.StatusUnauthorized:
-		return fmt.Errorf("%w: the token endpoint of %s says %d %s", sync.ErrAuth, host, res.StatusCode, code)
+	case r.status == http.StatusTooManyRequests:
+		return &sync.ThrottledError{Until: s.now().Add(Wait(r.header, s.now(), time.Minute)), Source: host}
+	case r.status >= 500, f.Code == "temporarily_unavailable", f.Code == "server_error":
+		return fmt.Errorf("the token endpoint of %s is in trouble: %d %s", host, r.status, code)
+	case f.Code != "" && code != "", r.status == http.StatusUnauthorized:
+		return fmt.Errorf("%w: the token endpoint of %s says %d %s", sync.ErrAuth, host, r.status, code)
 	}
-	return fmt.Errorf("the token endpoint of %s answered %d", host, res.StatusCode)
+	return fmt.Errorf("the token endpoint of %s answered %d", host, r.status)
 }
