@@ -42,6 +42,8 @@ var uniqueIndexes = []uniqueIndex{
 	{"invitation_pending", "invitation", "pending", "workspace_id, email_key"},
 	{"hold_open", "hold", "open", "workspace_id, plan_hash"},
 	{"domain_claim_holder", "domain_claim", "holder", "domain"},
+	{"session_by_cookie", "session", "cookie", "workspace_id, cookie_hash"},
+	{"session_by_code", "session", "code", "workspace_id, code_hash"},
 	{"event_by_id", "event", "event", "workspace_id, event_id"},
 	{"finding_open", "finding", "open", "workspace_id, code, subject_type, subject_id"},
 }

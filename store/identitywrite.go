@@ -145,6 +145,16 @@ func (t *Tx) MoveIdentity(id string, at workspace.Micros) error {
 	return t.exec(moveIdentity, at, t.ws, id)
 }
 
+// sqlStateIdentity leaves what the record says of the person as it is.
+const sqlStateIdentity = `UPDATE identity SET active = ?, reason = ?, observed_at = ?, version = version + 1, updated_at = ?
+	WHERE workspace_id = ? AND identity_id = ? AND version = ? AND NOT deleted`
+
+// StateIdentity writes whether an identity is active, why, and since when that
+// is known, at the version of i; or gives workspace.ErrStale.
+func (t *Tx) StateIdentity(i workspace.Identity, at workspace.Micros) error {
+	return t.swap(sqlStateIdentity, i.Active, i.Reason, i.ObservedAt, at, t.ws, i.ID, i.Version)
+}
+
 // DeleteIdentity turns an identity into a tombstone row: deleted, edges gone,
 // counted out. The row stays for rehire by immutable id. The groups it was in
 // get a new version, since their members have changed. It gives

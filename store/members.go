@@ -82,3 +82,11 @@ func (t *Tx) UpdateMember(m workspace.Member) error {
 		m.Version, m.Reason, m.JoinedAt, m.DeactivatedAt, m.LastActiveAt, m.AccessEnd, m.GraceUntil, m.TailHeld,
 		t.ws, m.ID, m.Version-1)
 }
+
+// sqlTouchMember is no new version: nothing that anybody decides by changes.
+const sqlTouchMember = `UPDATE member SET last_active_at = ? WHERE workspace_id = ? AND member_id = ? AND last_active_at < ?`
+
+// TouchMember notes that a member was active.
+func (t *Tx) TouchMember(id string, at workspace.Micros) error {
+	return t.exec(sqlTouchMember, at, t.ws, id, at)
+}

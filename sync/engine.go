@@ -86,6 +86,7 @@ type Connection struct {
 	Domains []string
 	// Reads: it states who exists, though people sign in through it too.
 	Reads bool
+	SignIn     SignInTerms
 }
 
 // Engine is the one way from an observation to a change.

@@ -51,6 +51,9 @@ func (u *unit) planLeaver(p *person, c workspace.Cause) error {
 	if err != nil {
 		return err
 	}
+	if u.b.Signal && len(p.numbers) == 0 && len(p.groups) == 0 {
+		held = nil // nothing waits
+	}
 	after := m
 	after.State, after.DeactivatedAt, after.Contained = workspace.StateDeactivated, u.now, false
 	after.Epoch++
@@ -71,7 +74,7 @@ func (u *unit) planLeaver(p *person, c workspace.Cause) error {
 	cut := planned{
 		Change:  workspace.Change{Kind: workspace.MemberDeactivate, Subject: memberRef(m), Member: m.ID, Before: m, After: after, Cause: c},
 		subject: p.key, person: p.key, leaver: true,
-		then: []effect{u.snap(p), u.bury(m, identities, c), u.countLeaver(m.ID, c), u.holdSent(m.ID), u.startClock(m.ID, after.Epoch)},
+		then: []effect{u.snap(p), u.bury(m, identities, c), u.countLeaver(m.ID, c), u.holdSent(m.ID), u.startClock(m.ID, after.Epoch), u.forgetSessions(m.ID, "access has ended")},
 	}
 	u.add(cut)
 	tail := tailCause(c, m.ID)
@@ -131,6 +134,9 @@ func (u *unit) tailTrip(c workspace.Cause) (*trip, error) {
 	if c.Class != workspace.EvidenceE1 || u.actor.Kind != workspace.ActorConnection || u.approver != nil {
 		return nil, nil
 	}
+	if u.b.Signal {
+		return &trip{limit: BrakeLimit{Name: signalTail}, why: signalWhy}, nil
+	}
 	u.leavers++
 	return u.meter(brakeTails, u.brake().Tails, u.leavers, u.base)
 }
@@ -185,11 +191,28 @@ func (u *unit) unsupportAll(p *person, kind mapping.GrantKind, object string) []
 // person agrees it is held, whatever the limits say by then (BU2).
 func (u *unit) planHeldTail(p *person) error {
 	c := tailCause(u.leaverCause(p), p.member.ID)
-	t := trip{limit: BrakeLimit{Name: brakeTails}, why: "the tail of " + p.label() + " waits for a person: more people left than the limit allows"}
-	if err := u.planTail(p, c, u.graceEnd(p), t.ruling()); err != nil {
+	t := &trip{limit: BrakeLimit{Name: brakeTails}, why: "the tail of " + p.label() + " waits for a person: more people left than the limit allows"}
+	signalled, err := u.heldBySignal(p)
+	if err != nil {
 		return err
 	}
-	if u.approver == nil {
+	if signalled {
+		t = &trip{limit: BrakeLimit{Name: signalTail}, why: signalWhy}
+	}
+	confirmed := signalled && (u.b.Confirms || u.b.Kind == RunFull || u.b.Kind == RunDelta) && p.obs != nil
+	if confirmed { // from here on it is a leaver like others
+		if t, err = u.tailTrip(c); err != nil {
+			return err
+		}
+	}
+	var ruling *workspace.Decision
+	if t != nil {
+		ruling = t.ruling()
+	}
+	if err := u.planTail(p, c, u.graceEnd(p), ruling); err != nil {
+		return err
+	}
+	if u.approver == nil && (!confirmed || t != nil) {
 		return nil
 	}
 	after := *p.member

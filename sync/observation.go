@@ -50,6 +50,11 @@ type Batch struct {
 	// Half, when set, is the half of the plan that the batch is about.
 	Half Half
 
+	// Signal: a signal says it, and the tails of leavers wait for the
+	// directory. Confirms: the directory says it of somebody it was asked
+	// about, which lets such a tail go (SI2).
+	Signal, Confirms bool
+
 	// Brake, when set, holds the whole batch for a person (BR1).
 	Brake *BrakeHold
 

@@ -92,6 +92,9 @@ func (u *unit) loadMember(p *person, id string) error {
 		return err
 	}
 	u.knowsRecords(id, p.live)
+	if p.live, err = u.directoryFirst(p.live, id); err != nil {
+		return err
+	}
 	if p.supports, err = u.tx.Supports(id); err != nil {
 		return err
 	}

@@ -40,6 +40,9 @@ func (u *unit) planPerson(p *person) error {
 		return u.planNewcomer(p)
 	}
 	switch {
+	case p.leaving() && u.b.Kind == RunSignin:
+		u.unproved = true // AB3: never from a token's claims
+		return nil
 	case p.leaving():
 		if p.member.TailHeld {
 			return u.planHeldTail(p)

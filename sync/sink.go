@@ -164,7 +164,7 @@ func overlay(old, x *workspace.Identity, partial bool) *workspace.Identity {
 
 // same reports whether two records of a person say the same.
 func same(a, b *workspace.Identity) bool {
-	return a.UserName == b.UserName && a.Email == b.Email && a.Name == b.Name && a.DN == b.DN && a.Active == b.Active &&
+	return a.UserName == b.UserName && a.Email == b.Email && a.Name == b.Name && a.DN == b.DN && a.Active == b.Active && a.Reason != reasonSignal &&
 		maps.EqualFunc(a.Attributes, b.Attributes, slices.Equal[[]string])
 }
 

@@ -65,6 +65,8 @@ type unit struct {
 	// secret is the link's secret of an invitation that this unit sends; it is
 	// handed to the caller once and never stored.
 	secret string
+	// unproved: a token alone would end the membership of who signs in.
+	unproved bool
 	// entered is what was found out about somebody who joins by a domain.
 	entered *entered
 	// contests is the workspace that holds a domain which this unit has proved.

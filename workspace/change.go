@@ -20,6 +20,7 @@ type ChangeKind string
 //	domain.*        DomainClaim -> DomainClaim (claim: nil -> DomainClaim, if there was none; release: DomainClaim -> nil)
 //	owner.transfer  Member (present primary) -> Member (next primary)
 //	token.*         nothing: a token is known by its id alone
+//	session.*       nothing: a session is known by its id alone
 const (
 	MemberCreate     ChangeKind = "member.create"
 	MemberUpdate     ChangeKind = "member.update" // name, e-mail, access end, reason
@@ -59,11 +60,13 @@ const (
 	TokenCreate      ChangeKind = "token.create"
 	EventSettle      ChangeKind = "event.settle" // an event taken out of a receiver's line by a person
 	TokenRevoke      ChangeKind = "token.revoke"
+	SessionStart     ChangeKind = "session.start" // somebody signed in, or was refused
+	SessionEnd       ChangeKind = "session.end"   // one session; member.sessions ends all
 )
 
 // Ref names a thing in a change, with the label people know it by.
 type Ref struct {
-	Type  string `json:"type"` // member, number, group, invitation, domain, connection, token, mapping, policy
+	Type  string `json:"type"` // member, number, group, invitation, domain, connection, token, session, mapping, policy
 	ID    string `json:"id"`
 	Label string `json:"label,omitempty"`
 }
