@@ -35,7 +35,7 @@ const (
 		WHERE workspace_id = ? AND session_id = ? AND ended_at = 0`
 	sqlEndSessionsOf = `UPDATE session SET ended_at = ?, ended_why = ?, code_hash = ''
 		WHERE workspace_id = ? AND member_id = ? AND ended_at = 0`
-	sqlPruneSessions = `DELETE FROM session WHERE workspace_id = ? AND (expires_at < ? OR ended_at > 0 AND ended_at < ?)`
+	sqlPruneSessions = `DELETE FROM session WHERE workspace_id = ? AND expires_at < ?`
 )
 
 func scanSession(s scanner, v *SessionRow) error {
@@ -89,7 +89,7 @@ func (t *Tx) EndSessionsOf(member, why string, at workspace.Micros) error {
 	return t.exec(sqlEndSessionsOf, at, why, t.ws, member)
 }
 
-// PruneSessions forgets sessions that were over before a moment.
+// PruneSessions forgets sessions that had run out before a moment.
 func (t *Tx) PruneSessions(before workspace.Micros) error {
-	return t.exec(sqlPruneSessions, t.ws, before, before)
+	return t.exec(sqlPruneSessions, t.ws, before)
 }

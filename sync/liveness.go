@@ -178,15 +178,15 @@ func (e *Engine) conclude(ctx context.Context, s *space, w Watched, row store.Gr
 	}
 	c := conclusions[answer.Kind][at]
 	now := workspace.At(e.now())
-	row.Verdict, row.Code, row.Tries = "alive", answer.Code, 0
+	row.Verdict, row.Code = "alive", answer.Code
 	wait := w.Every
 	switch c.class {
 	case workspace.EvidenceNone:
-		row.AliveAt = now
+		row.AliveAt, row.Tries = now, 0
 	case workspace.EvidenceE4:
 		row.Tries++
 		wait = min(askSoon<<min(row.Tries-1, 10), w.Every)
-		fallthrough
+		row.Verdict = string(c.class)
 	default:
 		row.Verdict = string(c.class)
 	}

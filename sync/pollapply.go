@@ -136,7 +136,7 @@ func (p *poll) applyPeople(ctx context.Context, ids []string) error {
 		if !x.Identity.Active {
 			o.Class, o.Why = workspace.EvidenceE1, orElse(x.Identity.Reason, "disabled")
 		}
-		o.Row = polledRow(x.Identity)
+		o.Row = PolledRow(x.Identity)
 		b.Identities = append(b.Identities, o)
 	}
 	if len(b.Identities) == 0 {
@@ -174,9 +174,9 @@ func (p *poll) tolerate(err error, ids []string) error {
 	return nil
 }
 
-// polledRow makes the row of a polled record. Login names may be swapped
+// PolledRow makes the row of a polled record, or of somebody who signed in. Login names may be swapped
 // between people within one read, so the key carries the immutable id.
-func polledRow(i workspace.Identity) store.IdentityRow {
+func PolledRow(i workspace.Identity) store.IdentityRow {
 	return store.IdentityRow{
 		Identity: i, UserKey: fold.Key(i.UserName) + "\x1f" + i.ExternalID, EmailKey: fold.Email(i.Email), DisplayKey: fold.Key(i.Name),
 		TitleKey: foldFirst(i, "title"), DepartmentKey: foldFirst(i, "department"), EmployeeKey: foldFirst(i, "employeeNumber"),

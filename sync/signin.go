@@ -290,7 +290,7 @@ func (u *unit) observeClaims(in *SignIn, who *recognised) error {
 	if who.record.ObservedAt > seen {
 		return nil // EV4
 	}
-	row := polledRow(in.Who.Identity)
+	row := PolledRow(in.Who.Identity)
 	row.Member = who.member.ID
 	if who.record.ID != "" {
 		row.ID, row.CreatedAt = who.record.ID, who.record.CreatedAt

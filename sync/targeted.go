@@ -44,7 +44,7 @@ func (e *Engine) Ask(ctx context.Context, pl Polled, id, trigger string) error {
 		if o.Op == OpDelete {
 			o.Row = store.IdentityRow{Identity: known}
 		} else {
-			o.Row = polledRow(found)
+			o.Row = PolledRow(found)
 			o.Row.ID, o.Row.Member, o.Row.CreatedAt = known.ID, known.Member, known.CreatedAt
 			o.Row.ObservedAt = workspace.At(began)
 		}

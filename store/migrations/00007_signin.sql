@@ -24,8 +24,8 @@ CREATE TABLE session (
 );
 CREATE UNIQUE INDEX session_by_cookie ON session (workspace_id, cookie_hash);
 CREATE UNIQUE INDEX session_by_code ON session (workspace_id, code_hash) WHERE code_hash <> '';
-CREATE INDEX session_by_sid ON session (workspace_id, connection_id, sid) WHERE sid <> '';
-CREATE INDEX session_by_subject ON session (workspace_id, connection_id, subject);
+CREATE INDEX session_by_sid ON session (workspace_id, connection_id, sid, session_id) WHERE sid <> '';
+CREATE INDEX session_by_subject ON session (workspace_id, connection_id, subject, session_id);
 CREATE INDEX session_by_member ON session (workspace_id, member_id, expires_at);
 CREATE INDEX session_by_end ON session (workspace_id, expires_at);
 

@@ -20,6 +20,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"records", recordTests},
 		{"rows", rowTests},
 		{"delivery", deliveryTests},
+		{"sign-in", signInTests},
 	} {
 		t.Run(g.name, func(t *testing.T) {
 			s := open(t)
