@@ -39,8 +39,8 @@ func signing(w *world, rules string) *world {
 	}
 	w.cfg.Connections = append(w.cfg.Connections,
 		Connection{ID: "sso", Kind: "oidc", ActsAs: workspace.RoleAdmin, SignIn: SignInTerms{Records: "okta", Every: 15 * time.Minute}},
-		Connection{ID: "idp", Kind: "oidc", ActsAs: workspace.RoleAdmin, TrustEmail: TrustVerifiedClaim, SignIn: SignInTerms{Every: 15 * time.Minute}})
-	w.cfg.Domains = DomainTerms{Evidence: EvidenceRows(), Connections: map[string][]string{"idp": {"acme.org"}}}
+		Connection{ID: "idp", Kind: "oidc", ActsAs: workspace.RoleAdmin, TrustEmail: TrustVerifiedClaim, Domains: []string{"acme.org"}, SignIn: SignInTerms{Every: 15 * time.Minute}})
+	w.cfg.Domains = DomainTerms{Evidence: EvidenceRows()}
 	w.open()
 	return w
 }
