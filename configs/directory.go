@@ -113,6 +113,18 @@ func keysOf(t reflect.Type) []string {
 	return names
 }
 
+// usualPoll sets how often a directory API is read, where the file does not.
+func (d *decoder) usualPoll(n string, c *Connection) {
+	usual, known := oidc.UsualPolls[c.OIDC.Directory.Kind]
+	if _, written := d.places[n+".poll"]; known && !written {
+		c.Poll = usual
+	}
+}
+
+// Polled reports whether the connection is a directory that is read on a
+// schedule.
+func (c *Connection) Polled() bool { return c.Kind == ldap.Kind || c.OIDC.Directory.Has() }
+
 // foreign refuses keys that another kind of connection obeys: without effect
 // they would only mislead.
 func (d *decoder) foreign(n string, c *Connection) {

@@ -42,7 +42,9 @@ func Parse(text []byte, file string) (*Config, error) {
 	d.read(root, "", reflect.ValueOf(c).Elem())
 	for i := range c.Workspaces {
 		for k := range c.Workspaces[i].Connections {
-			d.foreign(fmt.Sprintf("workspaces[%d].connections[%d]", i, k), &c.Workspaces[i].Connections[k])
+			path := fmt.Sprintf("workspaces[%d].connections[%d]", i, k)
+			d.foreign(path, &c.Workspaces[i].Connections[k])
+			d.usualPoll(path, &c.Workspaces[i].Connections[k])
 		}
 	}
 	unread := d.problems

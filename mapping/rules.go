@@ -126,6 +126,27 @@ func (r *Rules) OwnerRows() []OwnerRow { return r.ownerRows }
 // slice is shared and must not be changed.
 func (r *Rules) Authors() []string { return r.authors }
 
+// SourceGroups lists the directory groups that rows name for one connection,
+// each once, in the order of the file: by immutable id, or by display name; a
+// key without a connection is a bare text of a row, which may be either.
+func (r *Rules) SourceGroups(connection string) []GroupKey {
+	var out []GroupKey
+	add := func(keys []GroupKey) {
+		for _, k := range keys {
+			if (k.Connection == "" || k.Connection == connection) && !slices.Contains(out, k) {
+				out = append(out, k)
+			}
+		}
+	}
+	for i := range r.groups {
+		add(r.groups[i].keys)
+	}
+	for i := range r.ownerRows {
+		add(r.ownerRows[i].ManagerOf)
+	}
+	return out
+}
+
 // Pool finds a pool of the file by name.
 func (r *Rules) Pool(name string) (Pool, bool) {
 	p, ok := r.pools[name]

@@ -6,13 +6,12 @@ import (
 	"fmt"
 
 	"github.com/rollcall-sync/rollcall/configs"
-	"github.com/rollcall-sync/rollcall/sync/ldap"
 )
 
 type checkConfigCmd struct {
 	configFlag
 	Format  string `help:"Output: ${enum}." enum:"text,json" default:"text"`
-	Connect bool   `help:"Test the connections of kind ldap too, as connections test does."`
+	Connect bool   `help:"Test the directories that are read too, as connections test does."`
 }
 
 // Help is shown by --help.
@@ -87,7 +86,7 @@ func testDirectories(ctx context.Context, config *configs.Config) (probes []prob
 	for i := range config.Workspaces {
 		w := &config.Workspaces[i]
 		for k := range w.Connections {
-			if w.Connections[k].Kind != ldap.Kind {
+			if !w.Connections[k].Polled() {
 				continue
 			}
 			v, err := testDirectory(ctx, w, &w.Connections[k])

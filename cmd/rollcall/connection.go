@@ -12,7 +12,6 @@ import (
 
 	"github.com/rollcall-sync/rollcall/configs"
 	"github.com/rollcall-sync/rollcall/store"
-	"github.com/rollcall-sync/rollcall/sync/ldap"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -80,7 +79,7 @@ func readConnection(r *store.Reader, c *configs.Connection, holds []store.HoldRo
 			v.Held++
 		}
 	}
-	if c.Kind != ldap.Kind && !c.OIDC.Directory.Has() {
+	if !c.Polled() {
 		return v, nil
 	}
 	p, err := r.PollState(c.ID)
@@ -204,13 +203,13 @@ func zeroIsNone(n int) string {
 
 type connectionTestCmd struct {
 	workspaceFlag
-	Connection string `arg:"" help:"Connection of kind ldap."`
+	Connection string `arg:"" help:"Connection whose directory is read: kind ldap, or kind oidc with directory."`
 	Format     string `help:"Output: ${enum}." enum:"text,json" default:"text"`
 }
 
 // Help is shown by --help.
 func (connectionTestCmd) Help() string {
-	return `Binds as the daemon would and tries every right with a small read; writes nothing, here or there, and needs no store.
+	return `Signs in at the directory as the daemon would and tries every right with a small read; writes nothing, here or there, and needs no store.
 Exit 0 if all that is needed is there, 1 if not. Warnings say what will stay invisible.
 
 Example:
@@ -335,4 +334,4 @@ func (v *probeView) text(out io.Writer) error {
 }
 
 // connectHint is what to look at when the directory could not be asked.
-const connectHint = "check url, ca, bind_dn and the file of bind_password; nothing was changed"
+const connectHint = "check the address (url, issuer, api_base), ca, the account and the file of its secret; nothing was changed"

@@ -11,7 +11,6 @@ import (
 	"github.com/rollcall-sync/rollcall/configs"
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/sync"
-	"github.com/rollcall-sync/rollcall/sync/ldap"
 	"github.com/rollcall-sync/rollcall/sync/oidc"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
@@ -159,7 +158,7 @@ func engineWorkspace(c *configs.Config, w *configs.Workspace) sync.Workspace {
 		if conn.Kind == "scim" {
 			polled.Quiet = quietOf(conn)
 		}
-		if conn.Kind == ldap.Kind {
+		if conn.Polled() {
 			polled.Brake = &conn.Brake
 		}
 		out.Connections = append(out.Connections, polled)

@@ -14,7 +14,7 @@ import (
 type syncCmd struct {
 	workspaceFlag
 	formatFlag
-	Connection string `arg:"" help:"Connection of kind ldap."`
+	Connection string `arg:"" help:"Connection whose directory is read: kind ldap, or kind oidc with directory."`
 	Full       bool   `help:"Read everything anew instead of what changed."`
 	DryRun     bool   `help:"Print what would be done and change nothing."`
 }

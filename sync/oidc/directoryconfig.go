@@ -36,7 +36,7 @@ type DirectoryConfig struct {
 	// Groups is mapped, all or none; "" is mapped.
 	Groups string `yaml:"groups"`
 	// Attributes names the directory's property for an attribute of the
-	// mapping, as a path (person.go of package directory); they win over the
+	// mapping, as a path (path.go of package pull); they win over the
 	// kind's defaults. "" leaves one out.
 	Attributes map[string]string `yaml:"attributes"`
 	// Customer is Google's id of the account; "" is my_customer.
@@ -91,6 +91,10 @@ func (d *DirectoryConfig) under(dir string) {
 
 // usualBases are the addresses of APIs that are the same for everybody.
 var usualBases = map[string]string{Graph: "https://graph.microsoft.com", Google: "https://admin.googleapis.com"}
+
+// UsualPolls is how often each kind is read: as often as its limits and its
+// own lag make sense (sources section 9.6).
+var UsualPolls = map[string]string{Graph: "@every 2m", Okta: "@every 1m", Google: "@every 15m", Keycloak: "@every 5m", SCIM: "@every 1m"}
 
 // pageLimits are the largest pages that the APIs give.
 var pageLimits = map[string]int{Graph: 999, Okta: 200, Google: 500, Keycloak: 500, SCIM: 500}

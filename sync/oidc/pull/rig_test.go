@@ -1,4 +1,4 @@
-package directory_test
+package pull_test
 
 import (
 	"context"
@@ -21,7 +21,7 @@ import (
 	"github.com/rollcall-sync/rollcall/internal/secret"
 	"github.com/rollcall-sync/rollcall/sync"
 	"github.com/rollcall-sync/rollcall/sync/oidc"
-	"github.com/rollcall-sync/rollcall/sync/oidc/directory"
+	"github.com/rollcall-sync/rollcall/sync/oidc/pull"
 	"github.com/rollcall-sync/rollcall/sync/sourcetest"
 )
 
@@ -35,7 +35,7 @@ type rig struct {
 	fake   *fakeidp.Server
 	scim   *fakeidp.SCIM
 	cfg    oidc.Config
-	opt    directory.Options
+	opt    pull.Options
 	key    string // path of the secret
 	pauses pauses
 }
@@ -133,7 +133,7 @@ func newRig(t testing.TB, kind string) *rig {
 	}
 	t.Cleanup(r.fake.Close)
 	r.pauses.wind = r.fake.Wind
-	r.opt = directory.Options{Connection: "dir", Now: r.fake.Now, Pause: r.pauses.pause}
+	r.opt = pull.Options{Connection: "dir", Now: r.fake.Now, Pause: r.pauses.pause}
 	return r
 }
 
@@ -153,13 +153,13 @@ func (r *rig) person(name string) string {
 // named is a mapped group.
 func (r *rig) named(names ...string) {
 	for _, n := range names {
-		r.opt.Mapped = append(r.opt.Mapped, directory.Group{ID: n, Name: n})
+		r.opt.Mapped = append(r.opt.Mapped, pull.Group{ID: n, Name: n})
 	}
 }
 
-func (r *rig) source() directory.Directory {
+func (r *rig) source() pull.Directory {
 	r.t.Helper()
-	s, err := directory.New(r.cfg, r.opt)
+	s, err := pull.New(r.cfg, r.opt)
 	if err != nil {
 		r.t.Fatal(err)
 	}

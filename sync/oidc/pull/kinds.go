@@ -1,4 +1,4 @@
-package directory
+package pull
 
 import "github.com/rollcall-sync/rollcall/sync/oidc"
 

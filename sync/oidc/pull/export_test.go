@@ -1,4 +1,4 @@
-package directory
+package pull
 
 // LimitPages bounds the pages of a run, so that a test need not read as many
 // as a run may.

@@ -1,4 +1,4 @@
-package directory_test
+package pull_test
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"github.com/rollcall-sync/rollcall/internal/fakeidp"
 	"github.com/rollcall-sync/rollcall/sync"
 	"github.com/rollcall-sync/rollcall/sync/oidc"
-	"github.com/rollcall-sync/rollcall/sync/oidc/directory"
+	"github.com/rollcall-sync/rollcall/sync/oidc/pull"
 	"github.com/rollcall-sync/rollcall/sync/sourcetest"
 )
 
@@ -458,7 +458,7 @@ func TestPageLimits(t *testing.T) {
 	r.fake.Break(fakeidp.Repeats, -1) // one person, for ever
 	r.fake.PageSize = 1
 	c, s := &sourcetest.Collector{}, r.source()
-	directory.LimitPages(s, 50)
+	pull.LimitPages(s, 50)
 	_, err := s.Full(r.ctx(), sync.Cursor{}, c)
 	if err == nil || !strings.Contains(err.Error(), "RD9") || len(c.Proofs()) != 0 {
 		t.Errorf("%v, want an error of RD9", err)

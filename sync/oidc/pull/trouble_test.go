@@ -1,4 +1,4 @@
-package directory_test
+package pull_test
 
 import (
 	"errors"
