@@ -103,8 +103,10 @@ func (x *exchange) edit(c change) (*reply, error) {
 // maxUserAgent bounds what a report keeps of the client's name, in bytes.
 const maxUserAgent = 256
 
-func (x *exchange) userAgent() string {
-	text := x.r.UserAgent()
+func (x *exchange) userAgent() string { return userAgentOf(x.r) }
+
+func userAgentOf(r *http.Request) string {
+	text := r.UserAgent()
 	return strings.ToValidUTF8(strings.ReplaceAll(text[:min(len(text), maxUserAgent)], "\x00", ""), "")
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rollcall-sync/rollcall/events"
+	"github.com/rollcall-sync/rollcall/internal/mail"
 	"github.com/rollcall-sync/rollcall/internal/secret"
 	"github.com/rollcall-sync/rollcall/mapping"
 	"github.com/rollcall-sync/rollcall/sync"
@@ -46,6 +47,9 @@ type Config struct {
 	Workspaces []Workspace `yaml:"workspaces"`
 	// Events are the receivers that hear of changes, of every workspace.
 	Events events.Config `yaml:"events"`
+
+	// Mail is the server that mails codes to people who join by a domain.
+	Mail mail.Config `yaml:"mail"`
 
 	// File is the path that was read, Hash "sha256:" and the hex digest of its
 	// text.

@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rollcall-sync/rollcall/internal/claim"
+	"github.com/rollcall-sync/rollcall/internal/mail"
 	"github.com/rollcall-sync/rollcall/sync"
 )
 
@@ -62,6 +64,16 @@ func (j *judge) domains(path string, w *Workspace) {
 			continue
 		}
 		j.domainNames(key, c.Domains)
+	}
+}
+
+// mail judges the mail server.
+func (j *judge) mail(c *Config) {
+	for _, err := range c.Mail.Validate() {
+		var key *mail.KeyError
+		if errors.As(err, &key) {
+			j.addf(key.Path, "%s", key.Text)
+		}
 	}
 }
 

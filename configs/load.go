@@ -95,6 +95,7 @@ func (c *Config) under(dir string) {
 	c.TLS.Cert, c.TLS.Key = from(c.TLS.Cert), c.TLS.Key.Under(dir)
 	c.DatabasePassword, c.KeyRing = c.DatabasePassword.Under(dir), c.KeyRing.Under(dir)
 	c.Events.Under(dir)
+	c.Mail.Under(from, dir)
 	for i := range c.Workspaces {
 		c.Workspaces[i].Mapping = from(c.Workspaces[i].Mapping)
 		for k := range c.Workspaces[i].Connections {

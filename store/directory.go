@@ -73,9 +73,10 @@ const (
 		WHERE i.workspace_id = ? AND i.member_id = ? ORDER BY i.identity_id{lock}`
 	selectIdentitiesByEmail = `SELECT ` + identityColumns + ` FROM identity i
 		WHERE i.workspace_id = ? AND i.connection_id = ? AND i.email_key = ? AND NOT i.deleted ORDER BY i.identity_id{lock}`
-	// Rare enough to look at every record: somebody joins by a domain.
-	selectStating = `SELECT DISTINCT connection_id FROM identity
-		WHERE workspace_id = ? AND NOT deleted AND email_key LIKE ? ORDER BY connection_id`
+	// It reads the index of a connection's addresses until it finds one: rare
+	// enough, for somebody joins by a domain.
+	selectStates = `SELECT identity_id FROM identity
+		WHERE workspace_id = ? AND connection_id = ? AND NOT deleted AND email_key LIKE ? LIMIT 1`
 	selectReports = `SELECT identity_id FROM identity
 		WHERE workspace_id = ? AND manager_id IN (*) AND NOT deleted LIMIT 1`
 )
@@ -119,11 +120,15 @@ func (r *Reader) IdentitiesByEmail(connection, emailKey string) ([]workspace.Ide
 	return list(r, scanIdentity, selectIdentitiesByEmail, r.ws, connection, emailKey)
 }
 
-// Stating lists the connections with a live identity whose address lies in a
+// States reports whether a connection has a live identity with an address in a
 // domain, given in its ASCII form.
-func (r *Reader) Stating(domain string) ([]string, error) {
-	scan := func(s scanner, id *string) error { return s.Scan(id) }
-	return list(r, scan, selectStating, r.ws, "%@"+domain)
+func (r *Reader) States(connection, domain string) (bool, error) {
+	var id string
+	err := r.row(selectStates, r.ws, connection, "%@"+domain).Scan(&id)
+	if errors.Is(err, workspace.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // IdentityByDN finds an identity of a connection by its canonical DN.

@@ -318,11 +318,10 @@ func (u *unit) writeDomains(old *workspace.View) error {
 // claimed name (DC5); "" if nobody's does, or people may not join by it now.
 func (e *Engine) Claimant(ctx context.Context, address string) (id, domain string, err error) {
 	domain = domainOf(address)
-	if domain == "" || len(e.spaces) == 0 {
-		return "", domain, nil
+	if domain == "" {
+		return "", "", nil
 	}
-	first := sortedKeys(e.spaces)[0]
-	err = e.spaces[first].h.View(ctx, func(r *store.Reader) error {
+	err = e.anywhere().View(ctx, func(r *store.Reader) error {
 		holder, err := covering(r, domain)
 		if err != nil {
 			return err

@@ -173,14 +173,17 @@ func (u *unit) vouches(connection, domain string) bool {
 // as present and enabled join (DC9). A directory is one if it is bound to the
 // domain or has people in it.
 func (u *unit) directoryRecord(p *proof, key string) (*workspace.Identity, *workspace.Decision, error) {
-	stating, err := u.tx.Stating(p.domain)
-	if err != nil {
-		return nil, nil, err
-	}
 	authoritative := false
 	var disabled string
 	for _, id := range sortedKeys(u.s.conns) {
-		if !u.s.conns[id].directory() || !u.vouches(id, p.domain) && !slices.Contains(stating, id) {
+		if !u.s.conns[id].directory() {
+			continue
+		}
+		answers, err := u.answersFor(id, p.domain)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !answers {
 			continue
 		}
 		authoritative = true
@@ -207,6 +210,14 @@ func (u *unit) directoryRecord(p *proof, key string) (*workspace.Identity, *work
 		return nil, refuseEntry("DC9", "The directory that answers for "+p.domain+" does not know "+p.Email+".", "The directory adds the person, or an Admin or Owner sends an invitation."), nil
 	}
 	return nil, nil, nil
+}
+
+// answersFor reports whether a directory is authoritative for a domain.
+func (u *unit) answersFor(connection, domain string) (bool, error) {
+	if u.vouches(connection, domain) {
+		return true, nil
+	}
+	return u.tx.States(connection, domain)
 }
 
 // recordAt finds the person's record at a directory, by id if the evidence

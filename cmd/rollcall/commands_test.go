@@ -17,6 +17,8 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"api":   apiCommand,
 	"plain": plainCommand,
 	"dns":   dnsCommand,
+	"smtp":  smtpCommand,
+	"join":  joinCommand,
 }
 
 // keepCommand keeps the first match of a pattern in a file (stdout and stderr

@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-sync/rollcall/configs"
 	"github.com/rollcall-sync/rollcall/events"
 	"github.com/rollcall-sync/rollcall/internal/bearer"
+	"github.com/rollcall-sync/rollcall/internal/mail"
 )
 
 // newAPI makes the JSON API. The revocation feed answers in it, to tokens of
@@ -37,6 +38,20 @@ func newAPI(d *daemon, proxies []netip.Prefix) (*api.Handler, error) {
 		TrustedProxies: proxies, Feed: feed,
 	})
 	return product, err
+}
+
+// newJoin makes the pages of joining by a claimed domain. Without a mail
+// server they say that nobody can join by a code.
+func newJoin(d *daemon, proxies []netip.Prefix) (*api.Join, error) {
+	opt := api.JoinOptions{Engine: d.engine, Logger: d.log, TrustedProxies: proxies, Secure: strings.HasPrefix(d.url, "https://")}
+	if d.config.Mail != (mail.Config{}) {
+		sender, err := mail.New(d.config.Mail)
+		if err != nil {
+			return nil, err
+		}
+		opt.Mailer = sender
+	}
+	return api.NewJoin(opt)
 }
 
 // programs are the connections of kind api, by workspace.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-sync/rollcall/api"
 	"github.com/rollcall-sync/rollcall/configs"
 	"github.com/rollcall-sync/rollcall/events"
 	"github.com/rollcall-sync/rollcall/internal/systemd"
@@ -74,6 +75,7 @@ type daemon struct {
 	engine  *sync.Engine
 	handler *scim.Handler
 	events  *events.Dispatcher
+	join    *api.Join       // nil until startDaemon is through
 	polls   *sync.Scheduler // and timers; nil until startDaemon is through
 	sources []*directory
 	public  *listener
@@ -143,6 +145,11 @@ func startDaemon(ctx context.Context, config *configs.Config, log *slog.Logger) 
 		return d, err
 	}
 	mux.Handle("/v1/", product)
+	if d.join, err = newJoin(d, proxies); err != nil {
+		return d, err
+	}
+	mux.Handle("/join", d.join)
+	mux.Handle("/join/", d.join)
 	mux.Handle("/scim/v2/", meter.count(d.handler))
 	mux.Handle("/scim/v2", meter.count(d.handler))
 	d.public.server.Handler = transportSecurity(mux, d.public.tls)
@@ -391,6 +398,9 @@ func (d *daemon) close() error {
 				errs = append(errs, err)
 			}
 		}
+	}
+	if d.join != nil {
+		d.join.Close()
 	}
 	errs = append(errs, closeDirectories(d.sources))
 	if d.store != nil {

@@ -30,7 +30,7 @@ var anywhere = []string{"workspace", "internal/fold", "internal/dn"}
 // decision, so write an ADR and add the row.
 var areas = map[string]area{
 	"cmd":             {imports: []string{"*"}, tests: []string{"*"}},
-	"configs":         {imports: []string{"events", "mapping", "sync", "sync/ldap", "sync/oidc", "internal/claim", "internal/secret"}},
+	"configs":         {imports: []string{"internal/mail", "events", "mapping", "sync", "sync/ldap", "sync/oidc", "internal/claim", "internal/secret"}},
 	"workspace":       {libs: []string{}},
 	"mapping":         {banned: []string{"net", "net/http", "database/sql", "math/rand", "math/rand/v2", "crypto/rand"}},
 	"store":           {tests: []string{"store/storetest"}},
@@ -56,6 +56,7 @@ var areas = map[string]area{
 	"internal/fold":     {},
 	"internal/ldaptest": {},
 	"internal/permdoc":  {},
+	"internal/mail":     {imports: []string{"internal/secret"}},
 	"internal/pgtest":   {},
 	"internal/safedial": {},
 	"internal/secret":   {},

@@ -31,6 +31,7 @@ var rowTests = []test{
 	{"due", due},
 	{"invitations", invitations},
 	{"domains (DC3)", domains},
+	{"join codes (DC7)", joinCodes},
 	{"numbers", numbers},
 	{"owned by same", ownedBySame},
 	{"lowest free", lowestFree},
