@@ -114,7 +114,12 @@ func (u *unit) planAccept(e *Edit) error {
 	}
 	m := u.invited(&inv, known, name)
 	u.actor.ID, u.actor.Label = m.ID, m.Email
-	p := &person{key: "member:" + m.ID, member: &m}
+	p := &person{key: "member:" + m.ID}
+	snap, err := u.rehired(p, known)
+	if err != nil {
+		return err
+	}
+	p.member = &m
 	joins := workspace.Change{Kind: workspace.MemberCreate, Subject: memberRef(m), Member: m.ID, After: m, Cause: c}
 	if known != nil {
 		joins.Kind, joins.Before = workspace.MemberReactivate, *known
@@ -132,7 +137,29 @@ func (u *unit) planAccept(e *Edit) error {
 		Kind: workspace.InvitationAccept, Subject: workspace.Ref{Type: "invitation", ID: inv.ID, Label: inv.Email},
 		Member: m.ID, Before: inv, After: after, Cause: c,
 	})
-	return u.acceptNumbers(p, &inv, c)
+	c.Direct = false
+	if snap != nil && !known.TailHeld { // with the tail held, everything is still there (BU3)
+		if err := u.planRestore(p, snap, c); err != nil {
+			return err
+		}
+	}
+	if err := u.acceptNumbers(p, &inv, c); err != nil {
+		return err
+	}
+	return u.planUnclaimed(p, c)
+}
+
+// rehired loads what there is of a leaver who accepts, and what they held; nil
+// for a newcomer, and when the restore window is over (GR3).
+func (u *unit) rehired(p *person, known *workspace.Member) (*snapshot, error) {
+	if known == nil {
+		return nil, nil
+	}
+	p.cutAt = known.DeactivatedAt
+	if err := u.loadMember(p, known.ID); err != nil {
+		return nil, err
+	}
+	return u.snapshot(known)
 }
 
 // invited is the member whom an acceptance makes, or brings back.
@@ -176,10 +203,13 @@ func (u *unit) acceptNumbers(p *person, inv *workspace.Invitation, c workspace.C
 	if err != nil {
 		return err
 	}
-	c.Direct = false
 	for _, read := range numbers {
 		n := u.keep(read)
 		u.releaseInvited(p, n, inv.ID, c)
+		if u.planned(workspace.NumberAssign, n.ID, p.member.ID) {
+			u.thenAlso(workspace.NumberAssign, n.ID, p.member.ID, u.support(p, mapping.GrantNumber, n.ID, byInvitation, workspace.AccessShared.String(), ""))
+			continue // it was theirs, and comes back with the rest
+		}
 		access := workspace.AccessExclusive
 		for _, a := range n.Assignments {
 			if a.Kind != workspace.ToInvitation && a.Access.Rings() {

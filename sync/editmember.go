@@ -163,7 +163,7 @@ func (u *unit) planRestoreEdit(p *person, e *Edit) error {
 		func(tx *store.Tx) error { return tx.DeleteSnapshot(m.ID) },
 		u.support(p, mapping.GrantMember, "", byManual, "", ""), u.endByHand(p, after.AccessEnd))
 	returned := after
-	p.member = &returned
+	p.member, p.cutAt = &returned, m.DeactivatedAt
 	if snap != nil && !m.TailHeld { // with the tail held, everything is still there (BU3)
 		if err := u.planRestore(p, snap, c); err != nil {
 			return err

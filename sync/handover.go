@@ -75,7 +75,10 @@ func (u *unit) planHeir(p *person, n *workspace.Number, h heir, c workspace.Caus
 	if h.strategy == "pool" {
 		return u.planPool(p, n, c, in)
 	}
-	by := byHandover + p.member.ID
+	by, until := byHandover+p.member.ID, in.grace
+	if h.strategy == "named" {
+		until = 0 // final at once (NH3)
+	}
 	if in.uses && !in.rings && holds(n, h) < workspace.AccessShared {
 		access := workspace.AccessShared
 		if h.strategy == "named" && h.kind == workspace.ToMember && in.have.Access == workspace.AccessExclusive && len(n.Assignments) == 1 {
@@ -95,7 +98,7 @@ func (u *unit) planHeir(p *person, n *workspace.Number, h heir, c workspace.Caus
 			then = append(then, func(tx *store.Tx) error {
 				return tx.PutSupport(store.SupportRow{
 					Member: h.id, Kind: string(mapping.GrantNumber), Object: n.ID, By: by, Value: access.String(),
-					Connection: c.Connection, Source: h.strategy, Run: u.run, Since: u.now, Confirmed: u.now, Until: in.grace,
+					Connection: c.Connection, Source: h.strategy, Run: u.run, Since: u.now, Confirmed: u.now, Until: until,
 				})
 			})
 		}
@@ -108,7 +111,7 @@ func (u *unit) planHeir(p *person, n *workspace.Number, h heir, c workspace.Caus
 		}, func(tx *store.Tx) error {
 			return tx.PutSupport(store.SupportRow{
 				Member: h.id, Kind: string(mapping.GrantOwner), Object: n.ID, By: by,
-				Connection: c.Connection, Source: h.strategy, Run: u.run, Since: u.now, Confirmed: u.now, Until: in.grace,
+				Connection: c.Connection, Source: h.strategy, Run: u.run, Since: u.now, Confirmed: u.now, Until: until,
 			})
 		})
 	}

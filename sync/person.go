@@ -26,8 +26,9 @@ type person struct {
 	want     mapping.Want
 	// snap is what a leaver who returns had, and back which numbers of it can
 	// come back.
-	snap *snapshot
-	back []workspace.Assignment
+	snap  *snapshot
+	back  []workspace.Assignment
+	cutAt workspace.Micros // when the access ended that comes back
 }
 
 // planIdentity plans the person behind an identity, once per unit.

@@ -57,7 +57,7 @@ func (u *unit) planReturn(p *person) error {
 		func(tx *store.Tx) error { return tx.DeleteSnapshot(m.ID) },
 		u.support(p, mapping.GrantMember, "", bySource, "", u.conn.ID), func(tx *store.Tx) error { return inOrder(tx, ends) })
 	returned := after
-	p.member = &returned
+	p.member, p.cutAt = &returned, m.DeactivatedAt
 	if err := u.planAddress(p, returned); err != nil {
 		return err
 	}
@@ -237,6 +237,12 @@ func (u *unit) planRestoreNumber(p *person, a workspace.Assignment, c workspace.
 	}
 	by := byHandover + p.member.ID
 	for _, x := range interim {
+		if x.Kind == workspace.ToGroup { // it looks on again, as before
+			after := x
+			after.Access = workspace.AccessViewOnly
+			u.addFor(p, workspace.Change{Kind: workspace.NumberAccess, Subject: numberRef(n), Before: x, After: after, Cause: c})
+			continue
+		}
 		u.addFor(p, workspace.Change{Kind: workspace.NumberUnassign, Subject: numberRef(n), Member: x.To, Before: x, Cause: c},
 			func(tx *store.Tx) error { return tx.DeleteSupport(x.To, string(mapping.GrantNumber), n.ID, by) })
 	}
@@ -252,44 +258,71 @@ func (u *unit) planRestoreNumber(p *person, a workspace.Assignment, c workspace.
 }
 
 // planRestoreOwner gives ownership back, and takes it from whoever had it for
-// the leaver's sake.
+// the leaver's sake. Where somebody has become the owner for good (NH3, GR2) it
+// stays theirs.
 func (u *unit) planRestoreOwner(p *person, n *workspace.Number, c workspace.Cause) error {
 	rows := p.returning(mapping.GrantOwner, n.ID)
 	if len(rows) == 0 {
 		return nil
+	}
+	type holder struct {
+		id   string
+		only bool // has it for the leaver's sake alone
+	}
+	var interim []holder
+	for _, id := range n.Owners {
+		supports, err := u.tx.Supports(id)
+		if err != nil {
+			return err
+		}
+		mine, final, others := u.heldFor(p, supports, mapping.GrantOwner, n.ID)
+		if final {
+			u.notices = append(u.notices, fmt.Sprintf("%s: %s has another owner for good", p.label(), n.E164))
+			return nil
+		}
+		if mine {
+			interim = append(interim, holder{id, !others})
+		}
 	}
 	by := byHandover + p.member.ID
 	u.addFor(p, workspace.Change{
 		Kind: workspace.NumberOwner, Subject: numberRef(n), Member: p.member.ID,
 		After: workspace.Ownership{Number: n.ID, Member: p.member.ID}, Cause: c,
 	}, putRows(rows)...)
-	for _, id := range n.Owners {
-		supports, err := u.tx.Supports(id)
-		if err != nil {
-			return err
-		}
-		mine, others := false, false
-		for _, s := range supports {
-			if s.Kind == string(mapping.GrantOwner) && s.Object == n.ID {
-				mine, others = mine || s.By == by, others || s.By != by
-			}
-		}
-		if mine && others {
-			u.always(p, func(tx *store.Tx) error { return tx.DeleteSupport(id, string(mapping.GrantOwner), n.ID, by) })
-		}
-		if !mine || others {
+	for _, x := range interim {
+		drop := func(tx *store.Tx) error { return tx.DeleteSupport(x.id, string(mapping.GrantOwner), n.ID, by) }
+		if !x.only {
+			u.always(p, drop)
 			continue
 		}
-		if _, err := u.member(id); err != nil {
+		if _, err := u.member(x.id); err != nil {
 			return err
 		}
 		u.addFor(p, workspace.Change{
-			Kind: workspace.NumberOwner, Subject: numberRef(n), Member: id,
-			Before: workspace.Ownership{Number: n.ID, Member: id}, Cause: c,
-		},
-			func(tx *store.Tx) error { return tx.DeleteSupport(id, string(mapping.GrantOwner), n.ID, by) })
+			Kind: workspace.NumberOwner, Subject: numberRef(n), Member: x.id,
+			Before: workspace.Ownership{Number: n.ID, Member: x.id}, Cause: c,
+		}, drop)
 	}
 	return nil
+}
+
+// heldFor tells why somebody has a grant: for the leaver's sake until the grace
+// ends (mine), for the leaver's sake and for good (final: named, or past the
+// grace), or for reasons of their own (others).
+func (u *unit) heldFor(p *person, supports []store.SupportRow, kind mapping.GrantKind, object string) (mine, final, others bool) {
+	for i := range supports {
+		s := &supports[i]
+		switch {
+		case s.Kind != string(kind) || s.Object != object:
+		case s.By != byHandover+p.member.ID:
+			others = true
+		case s.Until > u.now:
+			mine = true
+		default:
+			final = true
+		}
+	}
+	return mine, final, others
 }
 
 // interim lists who holds a number for the leaver's sake only, and tells
@@ -298,25 +331,31 @@ func (u *unit) interim(p *person, n *workspace.Number) (held []workspace.Assignm
 	free = true
 	for _, a := range n.Assignments {
 		if a.Kind != workspace.ToMember {
-			free = free && !a.Access.Rings()
+			if u.groupAnswers(p, n, &a) {
+				held = append(held, a)
+			} else {
+				free = free && !a.Access.Rings()
+			}
 			continue
 		}
 		supports, err := u.tx.Supports(a.To)
 		if err != nil {
 			return nil, false, err
 		}
-		only, any := true, false
-		for _, s := range supports {
-			if s.Kind == string(mapping.GrantNumber) && s.Object == n.ID {
-				any = true
-				only = only && s.By == byHandover+p.member.ID
-			}
-		}
-		if any && only {
+		if mine, final, others := u.heldFor(p, supports, mapping.GrantNumber, n.ID); mine && !final && !others {
 			held = append(held, a)
 		} else {
 			free = free && !a.Access.Rings()
 		}
 	}
 	return held, free, nil
+}
+
+// groupAnswers reports whether a group rings for the leaver's sake: it could
+// only look at the number before, which was the leaver's alone and is reserved
+// for them.
+func (u *unit) groupAnswers(p *person, n *workspace.Number, a *workspace.Assignment) bool {
+	return a.Kind == workspace.ToGroup && a.Access.Rings() && a.Since < p.cutAt && slices.ContainsFunc(n.Reservations, func(r workspace.Reservation) bool {
+		return r.Kind == workspace.ToMember && r.For == p.member.ID
+	})
 }
