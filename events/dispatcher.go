@@ -7,6 +7,7 @@
 package events
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -35,6 +36,9 @@ type Options struct {
 	Logger  *slog.Logger
 	Now     func() time.Time
 	Metrics Metrics
+	// Lease is how long a claimed line belongs to its deliverer, should it die
+	// (OB4); zero is 30 s. A shorter one than a call takes delivers twice.
+	Lease time.Duration
 	// RootCAs are trusted instead of the system's; Resolver looks names up
 	// instead of the system's.
 	RootCAs  *x509.CertPool
@@ -103,7 +107,7 @@ func New(opt Options) (*Dispatcher, error) {
 		return nil, fmt.Errorf("events: %w", err)
 	}
 	d := &Dispatcher{
-		opt: opt, holder: host + "/" + uuid.NewString(), lease: leaseTime, poll: pollEvery, polled: map[string]*stream{}, arrive: newArrivals(), stopping: make(chan struct{}),
+		opt: opt, holder: host + "/" + uuid.NewString(), lease: cmp.Or(opt.Lease, leaseTime), poll: pollEvery, polled: map[string]*stream{}, arrive: newArrivals(), stopping: make(chan struct{}),
 		signer: &signer{ref: opt.Config.SigningKey, store: opt.Store, now: opt.Now, published: map[string]time.Time{}},
 	}
 	if err := d.readSecrets(); err != nil {

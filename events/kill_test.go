@@ -43,11 +43,7 @@ func newKillDispatcher(s *store.Store, url string) (*Dispatcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := New(Options{Store: s, Workspaces: []string{"acme"}, Config: c})
-	if err == nil {
-		d.lease = killLease
-	}
-	return d, err
+	return New(Options{Store: s, Workspaces: []string{"acme"}, Config: c, Lease: killLease})
 }
 
 // deliverUntilKilled commits events from 6 writers, prints each one's member

@@ -17,6 +17,14 @@ type pgSession struct {
 	engine  *pgEngine
 	locking bool
 	wrote   bool
+	trace   func(text string, rows int64) // nil: nobody looks
+}
+
+// tell tells a trace of a statement that has run.
+func (s *pgSession) tell(text string, rows int64) {
+	if s.trace != nil {
+		s.trace(text, rows)
+	}
 }
 
 // query implements session. The wire protocol walks one result at a time,
@@ -49,6 +57,7 @@ func (s *pgSession) query(ctx context.Context, text string, args []any) (*rows, 
 	if err := src.Close(); err != nil {
 		return nil, pgError(err)
 	}
+	s.tell(text, 0)
 	return &rows{
 		src: kept, vals: make([]driver.Value, len(kept.columns)),
 		wrap: pgError, done: func(*rows) error { return nil },
@@ -66,12 +75,17 @@ func (s *pgSession) exec(ctx context.Context, text string, args []any) (int64, e
 	if err != nil {
 		return 0, pgError(err)
 	}
-	return res.RowsAffected()
+	n, err := res.RowsAffected()
+	s.tell(text, n)
+	return n, err
 }
 
 // do runs a statement of the store's own.
 func (s *pgSession) do(ctx context.Context, text string) error {
 	_, err := s.conn.ExecContext(ctx, text, nil)
+	if err == nil {
+		s.tell(text, 0)
+	}
 	return pgError(err)
 }
 

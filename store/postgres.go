@@ -36,7 +36,8 @@ var pgTimeouts = []struct{ name, value string }{
 // pgEngine is PostgreSQL: one transaction per unit.
 type pgEngine struct {
 	db       *sqlx.DB
-	begin    string // with SET LOCAL behind a pooler
+	begin    string                        // with SET LOCAL behind a pooler
+	trace    func(text string, rows int64) // store.Options.Trace
 	snapshot string
 	texts    expansions
 }
@@ -102,7 +103,7 @@ func openPostgres(ctx context.Context, opt Options) (engine, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	e := &pgEngine{db: db, begin: sqlPgBegin, snapshot: sqlPgSnapshot}
+	e := &pgEngine{db: db, begin: sqlPgBegin, snapshot: sqlPgSnapshot, trace: opt.Trace}
 	if pooled {
 		for _, t := range pgTimeouts {
 			set := "; SET LOCAL " + t.name + " = '" + t.value + "'"
@@ -203,7 +204,7 @@ func (e *pgEngine) attempt(ctx context.Context, ws string, opt UnitOptions, unit
 		// A unit that has begun runs to its end, as it does on SQLite.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unitTimeout)
 		defer cancel()
-		s.locking = true
+		s.locking, s.trace = true, e.trace
 		if err := s.do(ctx, e.begin); err != nil {
 			return unavailable("no transaction", err)
 		}

@@ -52,8 +52,9 @@ type Options struct {
 	// AutoMigrate brings an older schema up to date instead of refusing it:
 	// serve and demo set it. A newer schema is refused always.
 	AutoMigrate bool
-	// Trace, if set, is told each statement that the writer of SQLite has run
-	// and how many rows it has changed: tests count what a unit costs.
+	// Trace, if set, is told each statement that a unit of work has run and how
+	// many rows it has changed: tests count what a unit costs, and end the
+	// process behind any of them. On PostgreSQL units run side by side.
 	Trace func(text string, rows int64)
 	// AllowNoFsync lets a PostgreSQL server run with fsync off. Tests only:
 	// such a server loses acknowledged writes (DU1).

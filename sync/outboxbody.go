@@ -27,6 +27,7 @@ type eventData struct {
 	State     string `json:"state,omitempty"`
 	Role      string `json:"role,omitempty"`
 	Access    string `json:"access,omitempty"`
+	Owner     *bool  `json:"owner,omitempty"` // owns the number from now on, or no longer
 	Ring      int    `json:"ring,omitempty"`
 	Sessions  string `json:"sessions,omitempty"`
 	// Numbers and GroupsLeft are what a leaver loses; More tells that there
@@ -126,6 +127,10 @@ func (u *unit) eventData(c *workspace.Change, name string) eventData {
 	}
 	if a, ok := c.After.(workspace.Assignment); ok {
 		d.Access, d.Ring = a.Access.String(), a.Ring
+	}
+	if c.Kind == workspace.NumberOwner {
+		owns := c.After != nil
+		d.Owner = &owns
 	}
 	if name == "member.updated" {
 		for _, m := range workspace.Modify(*c) {

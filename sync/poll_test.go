@@ -25,6 +25,7 @@ type directory struct {
 	empty  bool                 // success with nothing in it
 	noEnd  bool                 // no end mark
 	ghost  bool                 // Get answers trouble
+	hidden string               // an id that reads leave out, and Get finds
 	reads  int
 	now    func() time.Time
 }
@@ -89,7 +90,7 @@ func (d *directory) Full(ctx context.Context, _ Cursor, sink Sink) (Cursor, erro
 	for piece := range slices.Chunk(slices.Sorted(maps.Keys(d.people)), 10) {
 		var page Page
 		for _, id := range piece {
-			if !d.visible(id) {
+			if !d.visible(id) || id == d.hidden {
 				continue
 			}
 			x := d.people[id]

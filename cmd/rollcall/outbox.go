@@ -15,7 +15,7 @@ import (
 // newDispatcher makes the outbox's way out, and registers its receivers before
 // the first request can change anything.
 func newDispatcher(ctx context.Context, d *daemon, m *meter) (*events.Dispatcher, error) {
-	opt := events.Options{Store: d.store, Config: d.config.Events, Issuer: d.url, Logger: d.log, Now: time.Now, Metrics: newEventMeter(m.registry)}
+	opt := events.Options{Store: d.store, Config: d.config.Events, Issuer: d.url, Logger: d.log, Now: time.Now, Metrics: newEventMeter(m.registry), Lease: seams.lease}
 	for i := range d.config.Workspaces {
 		opt.Workspaces = append(opt.Workspaces, d.config.Workspaces[i].ID)
 	}

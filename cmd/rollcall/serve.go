@@ -65,6 +65,17 @@ func newLogger(out io.Writer, level string) *slog.Logger {
 	}}))
 }
 
+// seams are what tests put into a daemon of theirs; the program leaves them as
+// they are.
+var seams struct {
+	// trace is told each statement of the daemon's units: tests end the process
+	// behind any of them.
+	trace func(text string, rows int64)
+	// lease is how long a claimed event belongs to a process; zero is the
+	// dispatcher's own.
+	lease time.Duration
+}
+
 // daemon is a running Rollcall: store, engine, both listeners. It is made by
 // startDaemon and ended by run.
 type daemon struct {
@@ -107,7 +118,7 @@ func startDaemon(ctx context.Context, config *configs.Config, log *slog.Logger) 
 		d.release = func() error { return nil }
 		return d, err
 	}
-	if d.store, err = store.Open(ctx, store.Options{URL: url, Logger: log, AutoMigrate: true}); err != nil {
+	if d.store, err = store.Open(ctx, store.Options{URL: url, Logger: log, AutoMigrate: true, Trace: seams.trace}); err != nil {
 		return d, err
 	}
 	meter := newMeter()
