@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"fmt"
+	"maps"
 	"math/rand"
 	"sort"
 	"testing"
@@ -132,6 +133,47 @@ func TestPropertyOrder(t *testing.T) {
 			t.Fatalf("the order counts: %s", d)
 		}
 	})
+}
+
+// What Same calls the same gives the same want: no change that a rule sees is
+// passed over.
+func TestPropertySame(t *testing.T) {
+	r := mustLoad(t, propertyMapping)
+	var same, differ int
+	rapid.Check(t, func(t *rapid.T) {
+		p := drawPerson(t)
+		was := &p.Identities[0]
+		is := *was
+		is.Attributes = maps.Clone(was.Attributes)
+		if rapid.Bool().Draw(t, "unread") {
+			is.Attributes["roomNumber"] = []string{"12"}
+		} else {
+			n := rapid.SampledFrom(propertyNames()).Draw(t, "attribute")
+			is.Attributes[n] = rapid.SliceOfNDistinct(rapid.SampledFrom(propertyValues[n]), 0, 2, rapid.ID).Draw(t, "value")
+		}
+		is.Active = rapid.IntRange(0, 9).Draw(t, "active") > 0
+		before, err := r.Want(p, Facts{Inventory: propertyStock()}, propertyNow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		unchanged := r.Same(was, &is)
+		if unchanged {
+			same++
+		} else {
+			differ++
+		}
+		p.Identities = append([]workspace.Identity{is}, p.Identities[1:]...)
+		after, err := r.Want(p, Facts{Inventory: propertyStock()}, propertyNow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(before, after); unchanged && d != "" {
+			t.Fatalf("Same, but another want: %s", d)
+		}
+	})
+	if same == 0 || differ == 0 {
+		t.Errorf("%d pairs were the same and %d were not: both are needed", same, differ)
+	}
 }
 
 // held is what a person has after a want was applied, in the small: it does

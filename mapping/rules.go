@@ -82,6 +82,27 @@ func (r *Rules) Hash() string { return r.hash }
 // Reads reports whether a live row reads the attribute (`rollcall.role`).
 func (r *Rules) Reads(attr string) bool { return r.reads[attr] }
 
+// Same reports whether two states of one record look the same to the rules and
+// to whoever is linked with it: no row could tell them apart. Want gives the
+// same for both, all else being equal.
+func (r *Rules) Same(a, b *workspace.Identity) bool {
+	if a.Active != b.Active || a.Deleted != b.Deleted || a.Reason != b.Reason || a.Connection != b.Connection || a.ExternalID != b.ExternalID ||
+		a.UserName != b.UserName || a.Email != b.Email || a.Name != b.Name || a.DN != b.DN {
+		return false
+	}
+	if !slices.Equal(a.Attributes["manager"], b.Attributes["manager"]) {
+		return false // whoever hands over to a manager asks for it by this name
+	}
+	for i := range r.attrs {
+		was, known := r.attrs[i].stated(a)
+		is, still := r.attrs[i].stated(b)
+		if known != still || !slices.Equal(was, is) {
+			return false
+		}
+	}
+	return true
+}
+
 // SourceNames lists what the attributes that live rows read are called at one
 // connection, each once, sorted.
 func (r *Rules) SourceNames(connection string) []string {

@@ -296,7 +296,7 @@ func (x *exchange) tryChange(compute func(old Document) (change, error), p Proje
 		}
 		return x.answerUser(http.StatusOK, &identity, &v, p)
 	}
-	o := sync.IdentityObservation{Row: x.link.userRow(identity, c.doc), Expect: identity.Version, Wishes: wishes}
+	o := sync.IdentityObservation{Row: x.link.userRow(identity, c.doc), Expect: identity.Version, Before: &identity, Wishes: wishes}
 	if slices.Equal(o.Row.Values, listedValues(old)) {
 		o.Row.Values = nil // They are stored as they are.
 	}

@@ -76,36 +76,52 @@ func (t *Tx) InsertIdentity(row IdentityRow) error {
 // as not deleted comes back and is counted in again (rehire by immutable id);
 // deleting is DeleteIdentity's.
 func (t *Tx) UpdateIdentity(row IdentityRow) error {
-	same, err := t.updateIdentityBody(row)
-	if err == nil && !same {
-		err = t.updateIdentity(row, row.Deleted)
+	_, same, err := t.UpdateIdentityBody(row)
+	if err != nil || same {
+		return err
 	}
+	err = t.updateIdentity(row, row.Deleted)
 	if errors.Is(err, workspace.ErrStale) && !row.Deleted {
 		if err := t.updateIdentity(row, true); err != nil {
 			return err
 		}
 		err = t.exec(countUserBack, t.ws, row.Connection)
 	}
-	if err != nil || row.Values == nil {
+	if err != nil {
 		return err
 	}
-	if err := t.exec(deleteIdentityValues, t.ws, row.ID); err != nil {
-		return err
-	}
-	return t.insertIdentityValues(row.ID, row.Values)
+	return t.replaceIdentityValues(row)
 }
 
-// updateIdentityBody writes a row whose keys stay what they are; false if they
-// do not, or if the version is another one.
-func (t *Tx) updateIdentityBody(row IdentityRow) (bool, error) {
+// UpdateIdentityBody is UpdateIdentity for a row whose keys and whose member
+// stay what they are, and gives the row's Moved. False tells that they do not,
+// or that the version is another one: nothing is written then.
+func (t *Tx) UpdateIdentityBody(row IdentityRow) (moved int64, same bool, err error) {
 	i := row.Identity
-	n, err := t.execCount(updateIdentityBody, i.UserName, null(i.Email), null(i.Name), null(row.DisplayKey),
+	moved, err = single(&t.Reader, scanOne[int64], updateIdentityBody, i.UserName, null(i.Email), null(i.Name), null(row.DisplayKey),
 		null(row.GivenKey), null(row.FamilyKey), null(row.FormattedKey), null(row.NickKey), null(row.TitleKey),
 		null(row.UserTypeKey), null(row.DepartmentKey), null(row.EmployeeKey), null(row.LocaleKey), i.Active,
 		i.Reason, string(appendAttributes(nil, i.Attributes)), document(i.Document), i.Version, i.UpdatedAt, i.ObservedAt,
 		t.ws, i.ID, i.Version-1, i.Deleted, row.UserKey, null(i.ExternalID), null(row.EmailKey),
 		null(row.ManagerValue), null(i.DN), null(i.Member))
-	return n == 1, err
+	if errors.Is(err, workspace.ErrNotFound) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	return moved, true, t.replaceIdentityValues(row)
+}
+
+// replaceIdentityValues writes the listed values anew, unless they are nil.
+func (t *Tx) replaceIdentityValues(row IdentityRow) error {
+	if row.Values == nil {
+		return nil
+	}
+	if err := t.exec(deleteIdentityValues, t.ws, row.ID); err != nil {
+		return err
+	}
+	return t.insertIdentityValues(row.ID, row.Values)
 }
 
 func (t *Tx) updateIdentity(row IdentityRow, wasDeleted bool) error {

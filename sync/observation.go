@@ -88,6 +88,9 @@ type IdentityObservation struct {
 	// Expect is the version that the caller read; 0 for a new identity. A
 	// newer one in the store gives workspace.ErrStale and nothing is applied.
 	Expect int64
+	// Before is the record of that version, if the caller has it: a change that
+	// no rule sees is then written without being planned.
+	Before *workspace.Identity
 	// Wishes are what the request itself asked for, where a person could ask
 	// for too much: a role above Admin is refused, not ignored.
 	Wishes Wishes

@@ -114,25 +114,48 @@ func (u *unit) observeIdentity(o *IdentityObservation, who *touched) error {
 		}
 		u.records[row.ID] = row.Identity
 	default:
-		// An approval links without a new version: the link is the store's, not
-		// the reader's.
-		now, err := u.tx.Identity(row.ID)
-		switch {
-		case err == nil:
-			row.Member, row.Moved = now.Member, now.Moved
-		case !errors.Is(err, workspace.ErrNotFound):
-			return err
-		}
-		row.Version = o.Expect + 1
-		if err := u.tx.UpdateIdentity(*row); err != nil {
+		if err := u.rewrite(o); err != nil {
 			return err
 		}
 		if row.CreatedAt != 0 { // else the caller has not read it
 			u.records[row.ID] = row.Identity
 		}
+		if u.immaterial(o) {
+			return nil
+		}
 	}
 	who.add(row.ID)
 	return nil
+}
+
+// rewrite writes a record that is there already.
+func (u *unit) rewrite(o *IdentityObservation) error {
+	row := &o.Row
+	row.Version = o.Expect + 1
+	moved, same, err := u.tx.UpdateIdentityBody(*row)
+	if err != nil || same {
+		row.Moved = moved
+		return err
+	}
+	// An approval links without a new version: the link is the store's, not
+	// the reader's.
+	now, err := u.tx.Identity(row.ID)
+	switch {
+	case err == nil:
+		row.Member, row.Moved = now.Member, now.Moved
+	case !errors.Is(err, workspace.ErrNotFound):
+		return err
+	}
+	return u.tx.UpdateIdentity(*row)
+}
+
+// immaterial reports whether a member's record changed only in what neither
+// the rules nor the member show: there is nothing to plan, and what was held
+// or denied before is not held or denied again. The version of the record has
+// been compared by now, so Before is what the store had.
+func (u *unit) immaterial(o *IdentityObservation) bool {
+	return o.Before != nil && o.Row.Member != "" && o.Row.Member == o.Before.Member && o.Wishes == (Wishes{}) &&
+		u.s.rules.Same(o.Before, &o.Row.Identity)
 }
 
 // reunite links a new record with the member whom the same immutable id

@@ -129,7 +129,7 @@ func (p *poll) applyPeople(ctx context.Context, ids []string) error {
 			if same(&old, &x.Identity) && !p.tried[id] {
 				continue
 			}
-			x.Identity.ID, x.Identity.Member, o.Expect = old.ID, old.Member, old.Version
+			x.Identity.ID, x.Identity.Member, o.Expect, o.Before = old.ID, old.Member, old.Version, &old
 		} else {
 			p.unguard(&x.Identity, nil)
 		}

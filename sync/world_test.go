@@ -240,6 +240,9 @@ func (w *world) tryPush(x *user) (Result, error) {
 	}
 	if old, err := w.identity(x.id); x.id != "" && err == nil {
 		o.Row.Member, o.Row.CreatedAt = old.Member, old.CreatedAt
+		if x.ver != 0 {
+			o.Before = &old
+		}
 	}
 	res, err := w.e.Apply(context.Background(), Batch{
 		Workspace: "acme", Connection: x.connection(), Kind: RunSCIM, Channel: workspace.ChannelSCIM,
