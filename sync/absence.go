@@ -31,7 +31,7 @@ func (p *poll) applyGone(ctx context.Context) error {
 			return err
 		}
 		old, ok := known[g.ID]
-		if _, seen := p.stage.people[g.ID]; !ok || seen {
+		if !ok || p.stage.isStaged(g.ID) {
 			continue
 		}
 		o := IdentityObservation{Op: OpDelete, Row: store.IdentityRow{Identity: old}, Class: workspace.EvidenceE1, Why: "deleted", UpstreamAt: g.At}
@@ -101,7 +101,7 @@ func (p *poll) missing(ctx context.Context) ([]missing, error) {
 			return lost, err
 		}
 		for _, i := range page {
-			if _, ok := p.stage.seen[i.ExternalID]; !ok && i.ObservedAt < workspace.At(p.began) {
+			if !p.stage.seen.has(i.ExternalID) && i.ObservedAt < workspace.At(p.began) {
 				lost = append(lost, missing{identity: i, why: "absent", class: workspace.EvidenceE2})
 			}
 		}
@@ -123,7 +123,7 @@ func (p *poll) forget(ctx context.Context, pending map[string]store.AbsenceRow) 
 			if err != nil {
 				return err
 			}
-			if _, ok := p.stage.seen[i.ExternalID]; ok {
+			if p.stage.seen.has(i.ExternalID) {
 				back = append(back, id)
 			}
 		}
@@ -241,7 +241,7 @@ func (p *poll) confirmLeft(ctx context.Context) error {
 			return err
 		}
 		old, ok := known[g.ID]
-		if _, seen := p.stage.seen[g.ID]; !ok || seen {
+		if !ok || p.stage.seen.has(g.ID) {
 			continue
 		}
 		asked++

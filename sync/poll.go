@@ -85,7 +85,7 @@ type poll struct {
 	// guarded are attributes that count as unreadable in this run (RD7).
 	guarded []string
 	notices []string
-	again   []string        // people whose new address was taken, to be tried once more
+	again   []place         // people whose new address was taken, to be tried once more
 	tried   map[string]bool // those who were in again
 	// unsettled: a name changed hands, so the next poll looks again although
 	// the tell-tale stands still.

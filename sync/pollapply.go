@@ -27,23 +27,19 @@ func (p *poll) apply(ctx context.Context) error {
 	if err := p.guardGroups(ctx); err != nil {
 		return err
 	}
-	var leavers, others []string
-	for _, id := range st.order {
-		if st.people[id].leaver {
-			leavers = append(leavers, id)
-		} else {
-			others = append(others, id)
-		}
-	}
-	total := len(st.order) + len(st.gorder)
+	total := len(st.people) + len(st.gorder)
 	done := 0
-	for _, id := range leavers {
-		if err := p.applyPeople(ctx, []string{id}); err != nil {
+	for i := range st.people {
+		if !st.people[i].leaver {
+			continue
+		}
+		if err := p.applyPeople(ctx, st.people[i:i+1]); err != nil {
 			return err
 		}
 		done++
 		p.progress("applying", done, total)
 	}
+	others := slices.DeleteFunc(slices.Clone(st.people), func(at place) bool { return at.leaver })
 	for piece := range slices.Chunk(others, applyBatch) {
 		if err := p.applyPeople(ctx, piece); err != nil {
 			return err
@@ -104,20 +100,24 @@ func (p *poll) submit(ctx context.Context, b Batch) (Result, error) {
 // applyPeople applies a few staged people. One whose record cannot be written
 // (a name that is taken) or who is refused (an Owner of that address) does not
 // stop the others: the batch is halved until that one stands alone.
-func (p *poll) applyPeople(ctx context.Context, ids []string) error {
-	if len(ids) == 0 {
+func (p *poll) applyPeople(ctx context.Context, places []place) error {
+	if len(places) == 0 {
 		return nil
+	}
+	people, ids := make([]stagedPerson, len(places)), make([]string, len(places))
+	for i := range places {
+		if err := p.stage.get(places[i], &people[i]); err != nil {
+			return err
+		}
+		ids[i] = people[i].Identity.ExternalID
 	}
 	known, err := p.knownBy(ctx, ids)
 	if err != nil {
 		return err
 	}
 	var b Batch
-	for _, id := range ids {
-		var x stagedPerson
-		if err := p.stage.get(p.stage.people[id], &x); err != nil {
-			return err
-		}
+	for i := range people {
+		x, id := &people[i], ids[i]
 		old, ok := known[id]
 		o := IdentityObservation{}
 		if ok {
@@ -150,11 +150,11 @@ func (p *poll) applyPeople(ctx context.Context, ids []string) error {
 	if !singleFault(err) {
 		return err
 	}
-	half := len(ids) / 2
-	if err := p.applyPeople(ctx, ids[:half]); err != nil {
+	half := len(places) / 2
+	if err := p.applyPeople(ctx, places[:half]); err != nil {
 		return err
 	}
-	return p.applyPeople(ctx, ids[half:])
+	return p.applyPeople(ctx, places[half:])
 }
 
 // singleFault reports whether an error is about one record and not about the
@@ -216,7 +216,7 @@ func (p *poll) waits(res Result) {
 		for k := range res.Identities {
 			if x := &res.Identities[k]; x.Member == o.Decision.Change.Member && !p.tried[x.ExternalID] {
 				p.tried[x.ExternalID] = true
-				p.again = append(p.again, x.ExternalID)
+				p.again = append(p.again, p.stage.people[p.stage.staged[digestOf(x.ExternalID)]])
 			}
 		}
 	}
@@ -392,7 +392,7 @@ func (p *poll) edges(ctx context.Context, refs []MemberRef) ([]namedEdge, error)
 	var users, dns []string
 	for i := range refs {
 		if refs[i].ID == "" {
-			refs[i].ID = p.stage.dns[refs[i].DN]
+			refs[i].ID = p.stage.names.id(refs[i].DN)
 		}
 		if refs[i].ID != "" {
 			users = append(users, refs[i].ID)

@@ -72,7 +72,7 @@ func (p *poll) sentinel(ctx context.Context, active int) error {
 		_, oldest, err := r.Users(store.UserQuery{Connection: p.pl.Connection, Start: 1, Count: 5})
 		for _, i := range oldest {
 			looked++
-			if _, ok := p.stage.seen[i.ExternalID]; ok {
+			if p.stage.seen.has(i.ExternalID) {
 				seen++
 			}
 		}

@@ -37,10 +37,7 @@ func (k *sink) Page(ctx context.Context, page Page, resume Cursor) error {
 	}
 	for i := range page.Groups {
 		g := page.Groups[i]
-		if g.DN != "" {
-			st.dns[g.DN] = g.ExternalID
-		}
-		st.kinds[g.ExternalID] = "group"
+		st.names.put(g.DN, g.ExternalID)
 		st.counts.groups++
 		if err := st.group(&stagedGroup{Group: &g, ID: g.ExternalID}); err != nil {
 			return err
@@ -53,7 +50,7 @@ func (k *sink) Page(ctx context.Context, page Page, resume Cursor) error {
 		}
 	}
 	for _, id := range page.Present {
-		st.seen[id] = struct{}{}
+		st.seen.add(id)
 	}
 	st.gone = append(st.gone, page.Gone...)
 	k.p.progress("reading", st.counts.entries, 0)
@@ -76,11 +73,8 @@ func (k *sink) people(ctx context.Context, page Page) error {
 	}
 	for i := range page.Identities {
 		x := page.Identities[i]
-		st.seen[x.ExternalID] = struct{}{}
-		st.kinds[x.ExternalID] = "user"
-		if x.DN != "" {
-			st.dns[x.DN] = x.ExternalID
-		}
+		st.seen.add(x.ExternalID)
+		st.names.put(x.DN, x.ExternalID)
 		partial := page.Partial[x.ExternalID]
 		old, ok := known[x.ExternalID]
 		if ok && x.DN != "" && old.DN != "" && old.DN != x.DN {

@@ -20,13 +20,12 @@ type stage struct {
 	file   *os.File
 	w      *bufio.Writer
 	size   int64
-	people map[string]place // by immutable id: last mention wins (CU1)
-	order  []string
+	people []place          // in the order in which they were first named
+	staged map[digest]int32 // immutable id -> people: last mention wins (CU1)
 	groups map[string]place
 	gorder []string
-	seen   map[string]struct{} // immutable ids of people named by this read
-	dns    map[string]string   // canonical DN -> immutable id, of people and groups read
-	kinds  map[string]string   // immutable id -> user or group
+	seen   idSet     // immutable ids of people named by this read
+	names  idsByName // canonical DNs of people and groups read
 	// vacated are canonical DNs that known people gave up in this run.
 	vacated map[string]bool
 	gone    []Gone
@@ -57,8 +56,8 @@ func newStage() (*stage, error) {
 		return nil, errors.Join(fmt.Errorf("staging a read: %w", err), f.Close())
 	}
 	return &stage{
-		file: f, w: bufio.NewWriterSize(f, 64<<10), people: map[string]place{}, groups: map[string]place{}, seen: map[string]struct{}{},
-		dns: map[string]string{}, kinds: map[string]string{}, vacated: map[string]bool{},
+		file: f, w: bufio.NewWriterSize(f, 64<<10), staged: map[digest]int32{}, groups: map[string]place{}, seen: idSet{},
+		names: newIDsByName(), vacated: map[string]bool{},
 	}, nil
 }
 
@@ -97,11 +96,20 @@ func (s *stage) person(i *stagedPerson, leaver bool) error {
 		return err
 	}
 	p.leaver = leaver
-	if _, ok := s.people[i.Identity.ExternalID]; !ok {
-		s.order = append(s.order, i.Identity.ExternalID)
+	id := digestOf(i.Identity.ExternalID)
+	if at, ok := s.staged[id]; ok {
+		s.people[at] = p
+		return nil
 	}
-	s.people[i.Identity.ExternalID] = p
+	s.staged[id] = int32(len(s.people))
+	s.people = append(s.people, p)
 	return nil
+}
+
+// isStaged reports whether a person is staged.
+func (s *stage) isStaged(id string) bool {
+	_, ok := s.staged[digestOf(id)]
+	return ok
 }
 
 // stagedPerson is a person with what the store knew of them when they were
