@@ -398,6 +398,7 @@ func (c *compiler) timeOperator(a *attribute, op string, v value) (attrTest, str
 			v.errorf("%v (LN04)", err)
 			return nil, ""
 		}
+		c.rules.timed = true
 		return timeTest(func(m moment, now workspace.Micros) bool {
 			return m.end >= now && m.start <= now+workspace.Micros(span/time.Microsecond)
 		}), text

@@ -42,6 +42,9 @@ func (c *compiler) readRow(f *fields, conditional bool) (r row, ok bool) {
 	if m, has := c.day(f, "until"); has {
 		r.until = m.end
 	}
+	if r.live {
+		c.rules.bounds = append(c.rules.bounds, r.since, r.until)
+	}
 	for _, k := range []string{"ticket", "note"} {
 		if v, has := f.get(k); has {
 			v.text()

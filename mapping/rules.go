@@ -37,6 +37,8 @@ type Rules struct {
 	ownEach   []ownEachRow
 	ownerRows []OwnerRow
 	handover  *textRow
+	timed     bool
+	bounds    []workspace.Micros // since and until of live rows; zero: none
 	reason    *textRow
 	authors   []string
 
@@ -81,6 +83,22 @@ func (r *Rules) Hash() string { return r.hash }
 
 // Reads reports whether a live row reads the attribute (`rollcall.role`).
 func (r *Rules) Reads(attr string) bool { return r.reads[attr] }
+
+// Stage counts the moments at which a row came into force or left it: while it
+// stays, no row does (RO5).
+func (r *Rules) Stage(now workspace.Micros) int {
+	n := 0
+	for _, at := range r.bounds {
+		if at != 0 && at <= now {
+			n++
+		}
+	}
+	return n
+}
+
+// Timed reports whether a condition follows the clock (within): what the rules
+// want can then change though nothing else does.
+func (r *Rules) Timed() bool { return r.timed }
 
 // Same reports whether two states of one record look the same to the rules and
 // to whoever is linked with it: no row could tell them apart. Want gives the

@@ -4,13 +4,13 @@ import "github.com/rollcall-sync/rollcall/workspace"
 
 const memberColumns = `m.member_id, m.name, m.email, m.email_key, m.role, m.role_source, m.state, m.contained,
 	m.contained_since, m.contained_cause, m.is_primary, m.break_glass, m.epoch, m.version, m.seq, m.reason, m.joined_at,
-	m.deactivated_at, m.last_active_at, m.access_end, m.grace_until, m.tail_held`
+	m.deactivated_at, m.last_active_at, m.access_end, m.grace_until, m.tail_held, m.unsettled`
 
 func scanMember(s scanner, m *workspace.Member) error {
 	var role string
 	err := s.Scan(&m.ID, &m.Name, &m.Email, &m.EmailKey, &role, &m.RoleSource, (*string)(&m.State), &m.Contained,
 		&m.ContainedSince, &m.ContainedCause, &m.Primary, &m.BreakGlass, &m.Epoch, &m.Version, &m.Seq, &m.Reason,
-		&m.JoinedAt, &m.DeactivatedAt, &m.LastActiveAt, &m.AccessEnd, &m.GraceUntil, &m.TailHeld)
+		&m.JoinedAt, &m.DeactivatedAt, &m.LastActiveAt, &m.AccessEnd, &m.GraceUntil, &m.TailHeld, &m.Unsettled)
 	if err != nil {
 		return err
 	}
@@ -29,8 +29,8 @@ const (
 		WHERE m.workspace_id = ? AND m.role = 'owner' AND m.state = 'active' ORDER BY m.member_id{lock}`
 	insertMember = `INSERT INTO member (workspace_id, member_id, name, email, email_key, role, role_source, state,
 		contained, contained_since, contained_cause, is_primary, break_glass, epoch, version, seq, reason, joined_at,
-		deactivated_at, last_active_at, access_end, grace_until, tail_held)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		deactivated_at, last_active_at, access_end, grace_until, tail_held, unsettled)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	// As with identities: a write that changes no key leaves the indexes alone.
 	updateMemberBody = `UPDATE member SET name = ?, email = ?, role_source = ?, contained = ?, contained_since = ?,
 		contained_cause = ?, break_glass = ?, epoch = ?, version = ?, reason = ?, joined_at = ?, deactivated_at = ?,
@@ -42,6 +42,7 @@ const (
 		version = ?, reason = ?, joined_at = ?, deactivated_at = ?, last_active_at = ?, access_end = ?,
 		grace_until = ?, tail_held = ?
 		WHERE workspace_id = ? AND member_id = ? AND version = ?`
+	setUnsettled = `UPDATE member SET unsettled = ? WHERE workspace_id = ? AND member_id = ?`
 )
 
 // Member finds a member in any state.
@@ -64,11 +65,11 @@ func (r *Reader) Owners() ([]workspace.Member, error) {
 func (t *Tx) InsertMember(m workspace.Member) error {
 	return t.exec(insertMember, t.ws, m.ID, m.Name, m.Email, m.EmailKey, m.Role.String(), m.RoleSource, string(m.State),
 		m.Contained, m.ContainedSince, m.ContainedCause, m.Primary, m.BreakGlass, m.Epoch, m.Version, m.Seq, m.Reason,
-		m.JoinedAt, m.DeactivatedAt, m.LastActiveAt, m.AccessEnd, m.GraceUntil, m.TailHeld)
+		m.JoinedAt, m.DeactivatedAt, m.LastActiveAt, m.AccessEnd, m.GraceUntil, m.TailHeld, m.Unsettled)
 }
 
 // UpdateMember replaces a member whose stored version is m.Version-1, or
-// gives workspace.ErrStale. Seq is not written.
+// gives workspace.ErrStale. Seq and Unsettled are not written.
 func (t *Tx) UpdateMember(m workspace.Member) error {
 	n, err := t.execCount(updateMemberBody, m.Name, m.Email, m.RoleSource, m.Contained, m.ContainedSince,
 		m.ContainedCause, m.BreakGlass, m.Epoch, m.Version, m.Reason, m.JoinedAt, m.DeactivatedAt, m.LastActiveAt,
@@ -89,4 +90,9 @@ const sqlTouchMember = `UPDATE member SET last_active_at = ? WHERE workspace_id 
 // TouchMember notes that a member was active.
 func (t *Tx) TouchMember(id string, at workspace.Micros) error {
 	return t.exec(sqlTouchMember, at, t.ws, id, at)
+}
+
+// SetUnsettled writes a member's Unsettled without a new version.
+func (t *Tx) SetUnsettled(id string, unsettled bool) error {
+	return t.found(setUnsettled, unsettled, t.ws, id)
 }

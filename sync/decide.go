@@ -39,6 +39,7 @@ func (u *unit) decide() error {
 		u.holdUnseen(all)
 	}
 	u.followReturns(all)
+	u.followNumbers(all)
 	if observing {
 		u.onlyObserved(all)
 	}
@@ -126,6 +127,26 @@ func (u *unit) followReturns(all []workspace.Decision) {
 			}
 			d.Verdict, d.Row, d.Rule, d.Remedy, d.Approvers = all[i].Verdict, all[i].Row, all[i].Rule, all[i].Remedy, all[i].Approvers
 			d.Reason = "It waits for or falls with the " + string(back.Kind) + " of " + back.Subject.Label + ". " + all[i].Reason
+		}
+	}
+}
+
+// followNumbers lets a number's rest wait or fall with the change that would
+// leave nobody to answer it: a number that still rings is not quarantined.
+func (u *unit) followNumbers(all []workspace.Decision) {
+	for i := range u.plan {
+		rest := &u.plan[i]
+		if rest.Kind != workspace.NumberUpdate || rest.Cause.Kind != workspace.CauseSequence {
+			continue
+		}
+		for k := range u.plan {
+			p, d := &u.plan[k], &all[k]
+			if p.Kind != workspace.NumberUnassign && p.Kind != workspace.NumberOwner || p.Subject.ID != rest.Subject.ID || d.Verdict == workspace.Allow {
+				continue
+			}
+			follow := &all[i]
+			follow.Verdict, follow.Row, follow.Rule, follow.Remedy, follow.Approvers = d.Verdict, d.Row, d.Rule, d.Remedy, d.Approvers
+			follow.Reason = "It waits for or falls with another change of " + rest.Subject.Label + ". " + d.Reason
 		}
 	}
 }

@@ -89,13 +89,11 @@ func TestRaiseIsHeldAndApproved(t *testing.T) {
 		if len(holds) != 1 {
 			t.Fatalf("%d holds open", len(holds))
 		}
-		bob.attrs = map[string]string{"employeeNumber": "7"} // no rule reads it
-		if res := w.push(bob); len(res.Outcomes) != 0 || res.Identities[0].Attributes["employeeNumber"] == nil {
-			t.Errorf("a change that no rule sees: %+v", res)
-		}
-		bob.attrs["department"] = "Nowhere"
-		if res := w.push(bob); res.Counts.Held != 0 || res.Counts.Noop != 1 {
-			t.Errorf("the same wish again: %+v", res.Counts)
+		bob.attrs = map[string]string{"employeeNumber": "7"} // no rule reads it, but a wish waits
+		for range 2 {
+			if res := w.push(bob); res.Counts.Held != 0 || res.Counts.Noop != 1 {
+				t.Errorf("the same wish again: %+v", res.Counts)
+			}
 		}
 		if _, err := w.approve(holds[0].PlanHash, "cy@acme.com"); err == nil {
 			t.Error("a Member approved a raise")

@@ -128,7 +128,6 @@ number_owner:
 `
 
 // TestOwnerRowInForce is RO5: a row of number_owner counts between since and
-
 // until, and what it gave ends with it.
 func TestOwnerRowInForce(t *testing.T) {
 	w := newWorld(t, liteURL(t), ownerMapping)
@@ -147,6 +146,100 @@ func TestOwnerRowInForce(t *testing.T) {
 	w.push(bob)
 	w.want("bob@acme.com", "member active")
 	w.sound()
+}
+
+// TestRowComesIntoForce is RO5: nobody has to be named by their directory for a
+// row to begin and to end; what it gave waits for a person then (RO2).
+func TestRowComesIntoForce(t *testing.T) {
+	w := newWorld(t, liteURL(t), `
+version: 1
+owner: ann@acme.com
+roles: [{id: r-member, role: member}]
+groups: [{id: g-fair, to: Sales, since: 2026-11-22, until: 2026-11-25}]
+`)
+	w.groups("Sales")
+	bob := &user{name: "bob"}
+	w.push(bob)
+	replan := func() Counts {
+		t.Helper()
+		c, err := w.e.Replan(t.Context(), "acme", "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	replan()
+	w.want("bob@acme.com", "member active")
+	w.clock = w.clock.Add(48 * time.Hour)
+	if c := replan(); c.Applied != 1 {
+		t.Errorf("when the row began: %+v", c)
+	}
+	w.want("bob@acme.com", "member active Sales")
+	if c := replan(); c != (Counts{}) {
+		t.Errorf("planned twice: %+v", c)
+	}
+	w.clock = w.clock.Add(96 * time.Hour)
+	if c := replan(); c.Held != 1 {
+		t.Errorf("when the row ended: %+v", c)
+	}
+	w.want("bob@acme.com", "member active Sales")
+	w.sound()
+}
+
+// TestDeniedUnassignKeepsTheNumber: a Member who may not take a number away
+// does not send it into quarantine either.
+func TestDeniedUnassignKeepsTheNumber(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		w.numbers("+4722000001")
+		eve := &user{name: "eve"}
+		w.push(eve)
+		w.push(&user{name: "cy"})
+		w.mustEdit("ann@acme.com", Edit{Kind: EditAssign, Member: "eve@acme.com", Number: "+4722000001", Access: workspace.AccessExclusive})
+		res, err := w.edit("cy@acme.com", Edit{Kind: EditUnassign, Member: "eve@acme.com", Number: "+4722000001", Reason: "mine"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Counts.Applied != 0 || res.Counts.Denied != 2 {
+			t.Errorf("a Member took a number away: %s", told(res))
+		}
+		w.want("eve@acme.com", "member active +4722000001:exclusive")
+		w.sound()
+	})
+}
+
+// TestChangeThatNoRuleSees: a record that changes where no row looks is
+// written and not planned, unless something of its member waits.
+func TestChangeThatNoRuleSees(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		bob, cy := &user{name: "bob"}, &user{name: "cy"}
+		w.push(bob)
+		w.push(cy)
+		w.put(&group{name: "phone-admins"}, []*user{bob}, nil)
+		for _, tt := range []struct {
+			user  *user
+			attr  string
+			noops int
+		}{
+			{bob, "employeeNumber", 1}, // his raise is held
+			{cy, "employeeNumber", 0},
+			{cy, "roomNumber", 0},
+		} {
+			tt.user.attrs = map[string]string{tt.attr: "7"}
+			res := w.push(tt.user)
+			if len(res.Outcomes) != tt.noops || res.Counts.Noop != tt.noops {
+				t.Errorf("%s of %s: %s", tt.attr, tt.user.name, told(res))
+			}
+			if got := res.Identities[0].Attributes[tt.attr]; len(got) != 1 || got[0] != "7" {
+				t.Errorf("%s of %s is %q", tt.attr, tt.user.name, got)
+			}
+		}
+		w.groups("Sales")
+		cy.attrs["department"] = "Sales"
+		if res := w.push(cy); outcome(res, workspace.GroupJoin) != "applied" {
+			t.Errorf("a change that a rule sees: %s", told(res))
+		}
+		w.sound()
+	})
 }
 
 // TestExceptionFromOwnerRow is MP3 for ownership.

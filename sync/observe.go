@@ -61,7 +61,7 @@ func (u *unit) observe() error {
 			return err
 		}
 	}
-	if err := u.planOwnerRows(who.order); err != nil {
+	if err := u.planOwnerRows(); err != nil {
 		return err
 	}
 	u.halve()
@@ -120,8 +120,8 @@ func (u *unit) observeIdentity(o *IdentityObservation, who *touched) error {
 		if row.CreatedAt != 0 { // else the caller has not read it
 			u.records[row.ID] = row.Identity
 		}
-		if u.immaterial(o) {
-			return nil
+		if same, err := u.immaterial(o); err != nil || same {
+			return err
 		}
 	}
 	who.add(row.ID)
@@ -147,15 +147,6 @@ func (u *unit) rewrite(o *IdentityObservation) error {
 		return err
 	}
 	return u.tx.UpdateIdentity(*row)
-}
-
-// immaterial reports whether a member's record changed only in what neither
-// the rules nor the member show: there is nothing to plan, and what was held
-// or denied before is not held or denied again. The version of the record has
-// been compared by now, so Before is what the store had.
-func (u *unit) immaterial(o *IdentityObservation) bool {
-	return o.Before != nil && o.Row.Member != "" && o.Row.Member == o.Before.Member && o.Wishes == (Wishes{}) &&
-		u.s.rules.Same(o.Before, &o.Row.Identity)
 }
 
 // reunite links a new record with the member whom the same immutable id

@@ -23,9 +23,9 @@ func (u *unit) inForce(r mapping.OwnerRow) bool {
 // planOwnerRows judges the number_owner rows whose people this batch touched:
 // ownership follows a group's manager, the first user's manager, or a named
 // member (MR7).
-func (u *unit) planOwnerRows(identities []string) error {
+func (u *unit) planOwnerRows() error {
 	rows := u.s.rules.OwnerRows()
-	if len(rows) == 0 || len(identities)+len(u.b.Groups) == 0 {
+	if len(rows) == 0 || len(u.b.Identities)+len(u.b.Groups)+len(u.b.People) == 0 {
 		return nil
 	}
 	for _, r := range rows {

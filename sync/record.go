@@ -61,6 +61,9 @@ func (u *unit) record() error {
 		}
 		all = append(all, r)
 	}
+	if err := u.markUnsettled(); err != nil {
+		return err
+	}
 	if err := u.writeProofs(all); err != nil {
 		return err
 	}

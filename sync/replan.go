@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -23,7 +24,8 @@ const (
 const replanBatch = 100
 
 // Replan plans everybody again when the mapping has changed since everybody
-// was planned last (RO2): stored observations are enough, no directory is
+// was planned last, or when a row has come into force or left it (RO2, RO5):
+// stored observations are enough, no directory is
 // asked. What the new mapping gives follows the policy; what it takes away is
 // held, connection by connection and a hundred people a plan (AB4). A crash
 // in between begins anew at the next start. It returns how many changes were
@@ -33,13 +35,16 @@ func (e *Engine) Replan(ctx context.Context, id, holder string) (Counts, error) 
 	if err != nil {
 		return Counts{}, err
 	}
-	planned := ""
+	planned, current := "", s.mappingHash
+	if n := s.rules.Stage(workspace.At(e.now())); n > 0 {
+		current += fmt.Sprintf(" stage %d", n)
+	}
 	err = s.h.View(ctx, func(r *store.Reader) error {
 		var err error
 		planned, err = r.Planned()
 		return err
 	})
-	if err != nil || planned == s.mappingHash {
+	if err != nil || planned == current {
 		return Counts{}, err
 	}
 	lease, ok, err := e.store.Acquire(ctx, "replan/"+id, holder, 10*time.Minute)
@@ -59,7 +64,7 @@ func (e *Engine) Replan(ctx context.Context, id, holder string) (Counts, error) 
 			return total, err
 		}
 	}
-	err = s.h.Update(ctx, store.UnitOptions{Lease: lease.Name, Token: lease.Token}, func(tx *store.Tx) error { return tx.SetPlanned(s.mappingHash) })
+	err = s.h.Update(ctx, store.UnitOptions{Lease: lease.Name, Token: lease.Token}, func(tx *store.Tx) error { return tx.SetPlanned(current) })
 	if err != nil {
 		return total, err
 	}

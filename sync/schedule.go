@@ -153,8 +153,8 @@ func logProgress(log *slog.Logger) func(Progress) {
 func (s *Scheduler) timers(ctx context.Context, id string) {
 	tick := time.NewTicker(timerEvery)
 	defer tick.Stop()
-	s.replan(ctx, id)
 	for {
+		s.replan(ctx, id)
 		if err := s.e.planIfObserved(ctx, id); err != nil && ctx.Err() == nil {
 			s.log.Error("the plan of what is only observed could not be made", "workspace", id, "err", err)
 		}
@@ -198,12 +198,12 @@ func (s *Scheduler) domains(ctx context.Context, id string) {
 }
 
 // replan plans everybody again under a mapping that is new since the last
-// start.
+// start, or some row of which has come into force or left it.
 func (s *Scheduler) replan(ctx context.Context, id string) {
 	c, err := s.e.Replan(ctx, id, s.holder)
 	switch {
 	case err != nil && ctx.Err() == nil:
-		s.log.Error("planning under the new mapping failed, the next start tries again", "workspace", id, "err", err)
+		s.log.Error("planning under the new mapping failed, it is tried again", "workspace", id, "err", err)
 	case c.Applied+c.Held+c.Denied > 0:
 		s.log.Info("planned under the new mapping", "workspace", id, "applied", c.Applied, "held", c.Held, "denied", c.Denied)
 	}

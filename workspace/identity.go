@@ -45,9 +45,9 @@ type Identity struct {
 	Attributes Attributes
 	// Document is the SCIM document as normalised JSON; nil for sources
 	// without one.
-	Document   []byte
-	Member     string // linked member, "" while none
-	Version    int64
+	Document []byte
+	Member   string // linked member, "" while none
+	Version  int64
 	// Moved counts how often what is in force beside the record has changed, or
 	// what waits: with Version it tells whether a User shows the same.
 	Moved      int64

@@ -51,6 +51,9 @@ type Member struct {
 	GraceUntil Micros
 	// TailHeld: the cut stands, the tail waits for an approval (BU1).
 	TailHeld bool
+	// Unsettled: something that the mapping wants was denied, is held or cannot
+	// be had yet.
+	Unsettled bool
 }
 
 // Usable reports whether the member may sign in and be rung: active and not
