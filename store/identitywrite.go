@@ -26,7 +26,8 @@ const (
 		updated_at = ?, observed_at = ?
 		WHERE workspace_id = ? AND identity_id = ? AND version = ? AND deleted = ? AND user_key = ?
 			AND external_id IS NOT DISTINCT FROM ? AND email_key IS NOT DISTINCT FROM ?
-			AND manager_id IS NOT DISTINCT FROM ? AND dn IS NOT DISTINCT FROM ? AND member_id IS NOT DISTINCT FROM ?`
+			AND manager_id IS NOT DISTINCT FROM ? AND dn IS NOT DISTINCT FROM ? AND member_id IS NOT DISTINCT FROM ?
+		RETURNING moved`
 	moveIdentity = `UPDATE identity SET moved = moved + 1, updated_at = ? WHERE workspace_id = ? AND identity_id = ? AND NOT deleted`
 	linkIdentity = `UPDATE identity SET member_id = ? WHERE workspace_id = ? AND identity_id = ?`
 	// The row keeps what it said: only what would act is ended.
