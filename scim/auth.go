@@ -133,20 +133,26 @@ func (x *exchange) prove(token Token) (provedToken, error) {
 	if err != nil && !unknown {
 		return provedToken{}, err
 	}
-	if !token.Verify(row.Hash) || unknown || row.RevokedAt != 0 {
+	if !token.Verify(row.Hash) || unknown || row.RevokedAt != 0 || row.Kind != tokenKind(token) {
 		return provedToken{}, x.wrongToken()
 	}
-	p := provedToken{token: token, row: row, at: x.start}
+	p := provedToken{token: token, row: row, networks: x.h.networksOf(&row), at: x.start}
+	x.h.tokens.put(token, p)
+	return p, nil
+}
+
+// networksOf reads the networks of a token.
+func (h *Handler) networksOf(row *store.TokenRow) []netip.Prefix {
+	var list []netip.Prefix
 	for _, text := range row.Networks {
 		network, err := netip.ParsePrefix(text)
 		if err != nil {
-			x.h.log.Warn("a network of a token cannot be read and counts as none", "token", row.ID, "workspace", row.Workspace)
+			h.log.Warn("a network of a token cannot be read and counts as none", "token", row.ID, "workspace", row.Workspace)
 			continue
 		}
-		p.networks = append(p.networks, network)
+		list = append(list, network)
 	}
-	x.h.tokens.put(token, p)
-	return p, nil
+	return list
 }
 
 // inNetworks reports whether an address is in one of the networks.

@@ -9,8 +9,10 @@ import (
 // sent, built once. It is immutable.
 type discovery struct {
 	config, schemas, types []byte
-	schema                 map[string][]byte // by lower-case URN
-	resourceType           map[string][]byte // by lower-case name
+	// oauth is config while an OAuth client exists.
+	oauth        []byte
+	schema       map[string][]byte // by lower-case URN
+	resourceType map[string][]byte // by lower-case name
 }
 
 // newDiscovery builds the documents of these types.
@@ -18,6 +20,10 @@ func newDiscovery(base string, types []*ResourceType, c Capabilities) (*discover
 	d := &discovery{schema: map[string][]byte{}, resourceType: map[string][]byte{}}
 	var err error
 	if d.config, err = ServiceProviderConfig(base, c); err != nil {
+		return nil, err
+	}
+	c.ClientCredentials = true
+	if d.oauth, err = ServiceProviderConfig(base, c); err != nil {
 		return nil, err
 	}
 	if d.schemas, err = SchemasBody(base, types, c); err != nil {
@@ -59,6 +65,15 @@ func (x *exchange) discover() error {
 	switch {
 	case x.route.endpoint == endpointConfig && id == "":
 		body = d.config
+		if x.link != nil {
+			offered, err := x.offersOAuth()
+			if err != nil {
+				return err
+			}
+			if offered {
+				body = d.oauth
+			}
+		}
 	case x.route.endpoint == endpointSchemas && id == "":
 		body = d.schemas
 	case x.route.endpoint == endpointTypes && id == "":

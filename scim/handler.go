@@ -79,6 +79,7 @@ type Handler struct {
 
 	failed addressBuckets // Wrong tokens by address.
 	open   addressBuckets // Discovery without a token by address.
+	issued addressBuckets // Access tokens by client.
 
 	uses     *lastUses
 	timeline *timeline

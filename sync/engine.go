@@ -235,6 +235,11 @@ func (e *Engine) open(ctx context.Context, cfg Workspace) (*space, error) {
 		if err := tx.PutWorkspace(row); err != nil {
 			return err
 		}
+		if fresh { // there is nobody to plan yet
+			if err := tx.SetPlanned(s.mappingHash); err != nil {
+				return err
+			}
+		}
 		if s.tombstoneKey, err = hex.DecodeString(row.TombstoneKey); err != nil {
 			return fmt.Errorf("the workspace's tombstone key is damaged: %w", err)
 		}

@@ -1,7 +1,9 @@
 package sync
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -44,7 +46,7 @@ func (e *Engine) IssueToken(ctx context.Context, row store.TokenRow) error {
 		full := &TokensError{Connection: row.Connection}
 		for i := range tokens {
 			// Tokens for different uses do not rotate with each other.
-			if LiveToken(&tokens[i], u.now) && slices.Equal(tokens[i].Scopes, row.Scopes) {
+			if LiveToken(&tokens[i], u.now) && slices.Equal(tokens[i].Scopes, row.Scopes) && tokens[i].Kind == cmp.Or(row.Kind, store.TokenBearer) {
 				full.Live = append(full.Live, tokens[i].ID)
 			}
 		}
@@ -115,5 +117,35 @@ func (e *Engine) tokenUnit(ctx context.Context, id string, plan func(u *unit) er
 			return err
 		}
 		return u.record()
+	})
+}
+
+// ErrUsedAssertion: a client has sent the same signed request before.
+var ErrUsedAssertion = errors.New("the client assertion was used before")
+
+// IssueAccess writes an access token of an OAuth client, and forgets those of
+// it that have ended. It has no report and no leaf: what gives access is the
+// client, whose making and end have both; an access token is what a session is
+// to a person. A signed request (jti, until expires) counts once, else
+// ErrUsedAssertion.
+func (e *Engine) IssueAccess(ctx context.Context, row store.TokenRow, jti string, expires workspace.Micros) error {
+	s, _, err := e.space(row.Workspace, row.Connection)
+	if err != nil {
+		return err
+	}
+	return s.h.Update(ctx, store.UnitOptions{}, func(tx *store.Tx) error {
+		if err := tx.PruneAccess(row.Client, workspace.At(e.now())); err != nil {
+			return err
+		}
+		if jti != "" {
+			fresh, err := tx.UseAssertion(row.Client, jti, expires)
+			if err != nil {
+				return err
+			}
+			if !fresh {
+				return ErrUsedAssertion
+			}
+		}
+		return tx.InsertToken(row)
 	})
 }

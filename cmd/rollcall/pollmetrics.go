@@ -9,6 +9,7 @@ import (
 	"github.com/rollcall-sync/rollcall/configs"
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/sync"
+	"github.com/rollcall-sync/rollcall/workspace"
 )
 
 // pollMeter measures the polls of this process.
@@ -53,6 +54,7 @@ type stateCollector struct {
 	lastGood *prometheus.Desc
 	failures *prometheus.Desc
 	held     *prometheus.Desc
+	expiry   *prometheus.Desc
 }
 
 // watch adds the connections' states to the metrics.
@@ -66,6 +68,8 @@ func (m *meter) watch(c *configs.Config, s *store.Store) error {
 		lastGood: prometheus.NewDesc("rollcall_last_good_run_timestamp_seconds", "When the connection was last read without trouble.", labels, nil),
 		failures: prometheus.NewDesc("rollcall_failed_runs", "Failed polls in a row.", labels, nil),
 		held:     prometheus.NewDesc("rollcall_held_plans", "Plans that wait for a person.", []string{"workspace"}, nil),
+		expiry: prometheus.NewDesc("rollcall_token_expiry_days", "Days until a token ends; tokens that have ended are left out.",
+			[]string{"workspace", "connection", "token"}, nil),
 	})
 }
 
@@ -74,6 +78,7 @@ func (c *stateCollector) Describe(out chan<- *prometheus.Desc) {
 	out <- c.lastGood
 	out <- c.failures
 	out <- c.held
+	out <- c.expiry
 }
 
 // collectLimit bounds the reads of one collection.
@@ -88,9 +93,14 @@ func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 		w := &c.config.Workspaces[i]
 		s := &session{config: c.config, workspace: w, store: c.store, handle: c.store.In(w.ID)}
 		held := 0
+		var tokens []store.TokenRow
 		err := s.view(ctx, func(r *store.Reader) error {
 			open, err := r.OpenHolds("")
+			if err != nil {
+				return err
+			}
 			held = len(open)
+			tokens, err = r.Tokens("")
 			return err
 		})
 		if err != nil {
@@ -98,6 +108,13 @@ func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 			continue
 		}
 		out <- prometheus.MustNewConstMetric(c.held, prometheus.GaugeValue, float64(held), w.ID)
+		now := workspace.At(time.Now())
+		for i := range tokens {
+			if t := &tokens[i]; sync.LiveToken(t, now) {
+				days := (time.Duration(t.ExpiresAt-now) * time.Microsecond).Hours() / 24
+				out <- prometheus.MustNewConstMetric(c.expiry, prometheus.GaugeValue, days, w.ID, t.Connection, t.ID)
+			}
+		}
 		views, err := s.connections(ctx)
 		if err != nil {
 			out <- prometheus.NewInvalidMetric(c.lastGood, err)

@@ -163,6 +163,7 @@ func startDaemon(ctx context.Context, config *configs.Config, log *slog.Logger) 
 	mux.Handle("/join/", d.join)
 	mux.Handle("/scim/v2/", meter.count(d.handler))
 	mux.Handle("/scim/v2", meter.count(d.handler))
+	mux.Handle(scim.TokenPath, meter.count(d.handler.TokenEndpoint()))
 	d.public.server.Handler = transportSecurity(mux, d.public.tls)
 	if d.admin != nil {
 		d.admin.server.Handler = adminHandler(&probe{store: d.store, url: url, name: config.Listen}, meter)

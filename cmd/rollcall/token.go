@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/rollcall-sync/rollcall/api"
 	"github.com/rollcall-sync/rollcall/configs"
 	"github.com/rollcall-sync/rollcall/internal/bearer"
+	"github.com/rollcall-sync/rollcall/scim"
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/sync"
 	"github.com/rollcall-sync/rollcall/workspace"
@@ -27,6 +30,8 @@ type tokenCreateCmd struct {
 	workspaceFlag
 	Connection string   `help:"Connection that the token belongs to." required:"" placeholder:"ID"`
 	Expires    string   `help:"How long it is good." default:"365d"`
+	OAuth      bool     `help:"An OAuth client of a SCIM connection: it gets access tokens for an hour (client_credentials)." name:"oauth"`
+	JWKS       string   `help:"With --oauth: the client signs its requests (private_key_jwt); this file has its public keys." name:"jwks" type:"existingfile" placeholder:"FILE"`
 	API        bool     `help:"For the JSON API: the connection is of kind api."`
 	Scopes     []string `help:"What it may do: read, users, groups (SCIM, the default), revocations:read; with --api members:read, members:write, and so on for groups, numbers, invitations, holds; runs:read, workspace:read (all that only read are the default)." placeholder:"SCOPE"`
 	Networks   []string `help:"Addresses and CIDR ranges it may be used from; anywhere if left out." placeholder:"CIDR"`
@@ -37,8 +42,12 @@ func (tokenCreateCmd) Help() string {
 	return `The token is printed alone, on stdout, and is not kept: only its hash is. Two tokens of a connection can be good at
 once: create the new one, give it to the identity provider, revoke the old one.
 
+--oauth makes a client for POST /scim/oauth/token instead. Its secret is printed alone, its client_id is the part of it after
+rco_ and stands on stderr; with --jwks there is no secret, and the client_id is what is printed.
+
 Example:
-  rollcall token create --config rollcall.yaml --connection okta --expires 365d > okta.token`
+  rollcall token create --config rollcall.yaml --connection okta --expires 365d > okta.token
+  rollcall token create --config rollcall.yaml --connection entra --oauth > entra.secret`
 }
 
 // Run makes a token. It makes the store too if there is none, so that a token
@@ -66,18 +75,53 @@ func (c *tokenCreateCmd) Run(ctx context.Context, env *environment) (err error) 
 		return &exitError{exitUsage, fmt.Errorf("connection %s is of kind %s: Rollcall reads that directory, which needs no token", conn.ID, conn.Kind)}
 	}
 	prefix := bearer.SCIM
-	if c.API {
+	switch {
+	case c.API:
 		prefix = bearer.API
+	case c.OAuth:
+		prefix = bearer.Client
 	}
 	token, err := bearer.New(prefix)
 	if err != nil {
 		return err
 	}
-	if err := c.keep(ctx, config, w, token, lifetime, networks); err != nil {
+	row := store.TokenRow{Workspace: w.ID, ID: token.ID, Connection: c.Connection, Scopes: c.Scopes, Hash: token.Hash(), Networks: networks}
+	if c.OAuth {
+		row.Kind = store.TokenClient
+	}
+	if c.JWKS != "" {
+		keys, err := c.publicKeys()
+		if err != nil {
+			return &exitError{exitUsage, err}
+		}
+		row.Hash, row.JWKS = "", string(keys)
+	}
+	if err := c.keep(ctx, config, w, row, lifetime); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(env.out, token.Reveal())
+	shown := token.Reveal()
+	if row.JWKS != "" {
+		shown = token.ID
+	} else if c.OAuth {
+		if _, err := fmt.Fprintln(env.err, "client_id "+token.ID+", token endpoint "+scim.TokenPath); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintln(env.out, shown)
 	return err
+}
+
+// publicKeys reads the keys of a client that signs its requests.
+func (c *tokenCreateCmd) publicKeys() ([]byte, error) {
+	text, err := os.ReadFile(c.JWKS)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := scim.ClientKeys(text)
+	if err != nil {
+		return nil, fmt.Errorf("--jwks: %w", err)
+	}
+	return keys, nil
 }
 
 // suits tells whether connection, --api and scopes fit one another, and fills
@@ -91,6 +135,12 @@ func (c *tokenCreateCmd) suits(w *configs.Workspace) error {
 	}
 	known, usual := []string{"read", "users", "groups", api.ScopeRevocationsRead}, []string{"read", "users", "groups"}
 	switch {
+	case c.OAuth && kind != "scim":
+		return fmt.Errorf("connection %s is of kind %s: --oauth wants one of kind scim", c.Connection, kind)
+	case c.JWKS != "" && !c.OAuth:
+		return errors.New("--jwks belongs to --oauth: add it")
+	case c.OAuth:
+		known = []string{"read", "users", "groups"}
 	case c.API && kind != "api":
 		return fmt.Errorf("connection %s is of kind %s: --api wants one of kind api, such as {id: phone, kind: api}", c.Connection, kind)
 	case !c.API && kind == "api":
@@ -155,7 +205,7 @@ func orNone(list []string) string {
 
 // keep writes the token's hash. Connections that no daemon has made yet are
 // made now.
-func (c *tokenCreateCmd) keep(ctx context.Context, config *configs.Config, w *configs.Workspace, token bearer.Token, lifetime time.Duration, networks []string) (err error) {
+func (c *tokenCreateCmd) keep(ctx context.Context, config *configs.Config, w *configs.Workspace, row store.TokenRow, lifetime time.Duration) (err error) {
 	s, err := makeSession(ctx, config, w)
 	if err != nil {
 		return err
@@ -166,10 +216,8 @@ func (c *tokenCreateCmd) keep(ctx context.Context, config *configs.Config, w *co
 		return err
 	}
 	now := time.Now()
-	err = e.IssueToken(ctx, store.TokenRow{
-		Workspace: w.ID, ID: token.ID, Connection: c.Connection, Hash: token.Hash(), Scopes: c.Scopes,
-		Networks: networks, CreatedAt: workspace.At(now), ExpiresAt: workspace.At(now.Add(lifetime)),
-	})
+	row.CreatedAt, row.ExpiresAt = workspace.At(now), workspace.At(now.Add(lifetime))
+	err = e.IssueToken(ctx, row)
 	var full *sync.TokensError
 	if errors.As(err, &full) {
 		return fmt.Errorf("%w, %s\ndo: revoke the one that is not in use: rollcall token revoke %s", err, strings.Join(full.Live, " and "), full.Live[0])
@@ -200,6 +248,7 @@ func (tokenListCmd) Help() string { return "Example:\n  rollcall token list --co
 // tokenView is a token in JSON.
 type tokenView struct {
 	ID         string            `json:"id"`
+	Kind       string            `json:"kind"` // bearer, or client (OAuth)
 	Connection string            `json:"connection_id"`
 	State      string            `json:"state"`
 	Scopes     []string          `json:"scopes"`
@@ -208,6 +257,7 @@ type tokenView struct {
 	ExpiresAt  workspace.Micros  `json:"expires_at"`
 	RevokedAt  *workspace.Micros `json:"revoked_at"`
 	LastUsedAt *workspace.Micros `json:"last_used_at"`
+	DaysLeft   *int              `json:"days_left"` // null for one that has ended
 }
 
 // Run lists tokens.
@@ -228,17 +278,24 @@ func (c *tokenListCmd) Run(ctx context.Context, env *environment) (err error) {
 	now := workspace.At(time.Now())
 	views := []tokenView{}
 	l := listing{
-		header: []string{"id", "connection", "state", "created", "expires", "last_used", "networks"},
+		header: []string{"id", "connection", "state", "created", "expires", "last_used", "networks", "kind", "days_left"},
 		none:   "no tokens; make one with: rollcall token create --connection ID",
 	}
 	for i := range tokens {
 		t := &tokens[i]
 		v := tokenView{
-			t.ID, t.Connection, tokenState(t, now), orEmpty(t.Scopes), orEmpty(t.Networks), t.CreatedAt, t.ExpiresAt,
-			optionalTime(t.RevokedAt), optionalTime(t.LastUsedAt),
+			t.ID, t.Kind, t.Connection, tokenState(t, now), orEmpty(t.Scopes), orEmpty(t.Networks), t.CreatedAt, t.ExpiresAt,
+			optionalTime(t.RevokedAt), optionalTime(t.LastUsedAt), nil,
+		}
+		left := ""
+		if days := sync.TokenDays(t, now); days >= 0 {
+			v.DaysLeft, left = &days, strconv.Itoa(days)
+			if days <= 30 {
+				left += " (ends soon)"
+			}
 		}
 		views = append(views, v)
-		l.rows = append(l.rows, []string{v.ID, v.Connection, v.State, stamp(t.CreatedAt), stamp(t.ExpiresAt), stamp(t.LastUsedAt), strings.Join(v.Networks, " ")})
+		l.rows = append(l.rows, []string{v.ID, v.Connection, v.State, stamp(t.CreatedAt), stamp(t.ExpiresAt), stamp(t.LastUsedAt), strings.Join(v.Networks, " "), v.Kind, left})
 	}
 	l.items = views
 	return l.write(env.out, c.Format)
@@ -254,7 +311,10 @@ func (tokenRevokeCmd) Help() string { return "Example:\n  rollcall token revoke 
 
 // Run ends a token.
 func (c *tokenRevokeCmd) Run(ctx context.Context, env *environment) (err error) {
-	id := strings.TrimPrefix(c.ID, "rcs_")
+	id := c.ID
+	for _, prefix := range []string{bearer.SCIM, bearer.API, bearer.Client} {
+		id = strings.TrimPrefix(id, prefix+"_")
+	}
 	id, _, _ = strings.Cut(id, "_") // a whole token is taken too, and not echoed
 	s, err := c.open(ctx)
 	if err != nil {

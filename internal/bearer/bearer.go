@@ -1,6 +1,7 @@
 // Package bearer makes and reads the bearer tokens that Rollcall hands out:
 // <prefix>_<id>_<secret>_<crc>, where the prefix says what the token is for
-// (rcs for SCIM, rca for the JSON API).
+// (rcs for SCIM, rca for the JSON API and for access tokens of OAuth clients,
+// rco for the secrets of those clients).
 package bearer
 
 import (
@@ -19,8 +20,10 @@ import (
 
 // The prefixes: what a token is for.
 const (
-	SCIM = "rcs"
-	API  = "rca"
+	SCIM   = "rcs"
+	API    = "rca"
+	Access = "rca"
+	Client = "rco"
 )
 
 // ErrToken is what is said of every text that is no token of ours. It never
@@ -28,7 +31,7 @@ const (
 var ErrToken = errors.New("not a Rollcall token: it has the form of a prefix, an id, a secret and a checksum")
 
 // pattern is the form of a token (SX10, scim section 11).
-var pattern = regexp.MustCompile(`^(rcs|rca)_([a-z2-7]{8})_[a-z2-7]{52}_([0-9a-f]{8})$`)
+var pattern = regexp.MustCompile(`^(rcs|rca|rco)_([a-z2-7]{8})_[a-z2-7]{52}_([0-9a-f]{8})$`)
 
 // length is the length of every token; longer texts are not looked at.
 const length = len("rcs_") + 8 + 1 + 52 + 1 + 8
