@@ -14,7 +14,7 @@ var updateScripts = flag.Bool("update", false, "write the expected output into t
 // TestMain makes the test binary the command itself, so that scripts run the
 // real program in processes of their own (house rule 9).
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"rollcall": main})
+	testscript.Main(m, map[string]func(){"rollcall": killable})
 }
 
 // TestScripts runs testdata/script/*.txtar. Beside rollcall itself they have
