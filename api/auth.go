@@ -32,13 +32,16 @@ const (
 	ScopeRunsRead         = "runs:read"
 	ScopeWorkspaceRead    = "workspace:read"
 	ScopeRevocationsRead  = "revocations:read"
+	ScopeSessionsRead     = "sessions:read"
+	ScopeSessionsWrite    = "sessions:write"
 )
 
 // Scopes lists every scope, in the order of the documents.
 func Scopes() []string {
 	return []string{
 		ScopeMembersRead, ScopeMembersWrite, ScopeGroupsRead, ScopeGroupsWrite, ScopeNumbersRead, ScopeNumbersWrite, ScopeInvitationsRead,
-		ScopeInvitationsWrite, ScopeDomainsRead, ScopeDomainsWrite, ScopeHoldsRead, ScopeHoldsWrite, ScopeRunsRead, ScopeWorkspaceRead, ScopeRevocationsRead,
+		ScopeInvitationsWrite, ScopeDomainsRead, ScopeDomainsWrite, ScopeHoldsRead, ScopeHoldsWrite, ScopeRunsRead, ScopeWorkspaceRead, ScopeRevocationsRead, ScopeSessionsRead,
+		ScopeSessionsWrite,
 	}
 }
 

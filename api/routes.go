@@ -78,6 +78,16 @@ func routes() []route {
 		write(post, "/v1/members/{id}/sessions/end", "endSessions", ScopeMembersWrite, "Raise the session epoch: every session ends (SELF, M05)", noteBody{}, memberView{}, ok, with(endSessions)),
 		write(post, "/v1/members/{id}/transfer", "transferOwnership", ScopeMembersWrite, "Make this member the primary Owner (M13, O6)", noteBody{}, memberView{}, ok, with(transferOwner)),
 
+		{
+			method: post, path: "/v1/sessions/redeem", id: "redeemCode", scope: ScopeSessionsWrite, summary: "The session of a one-time code of a sign-in, once", body: redeemBody{}, answer: sessionView{},
+			status: ok, run: with(redeemCode), problem: []int{http.StatusNotFound},
+		},
+		get("/v1/sessions/{id}", "getSession", ScopeSessionsRead, "A session, with whether it is good now", sessionView{}, getSession),
+		{
+			method: post, path: "/v1/sessions/{id}/end", id: "endSession", scope: ScopeSessionsWrite, summary: "End one session: the person signed out", body: noteBody{}, answer: sessionView{},
+			status: ok, run: with(endSession), problem: []int{http.StatusNotFound},
+		},
+
 		list("/v1/groups", "listGroups", ScopeGroupsRead, "Groups, by name", page[groupView]{}, listGroups),
 		write(post, "/v1/groups", "createGroup", ScopeGroupsWrite, "Create a group (M10)", groupBody{}, groupView{}, made, with(createGroup)),
 		get("/v1/groups/{id}", "getGroup", ScopeGroupsRead, "A group", groupView{}, getGroup),

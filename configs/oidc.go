@@ -2,6 +2,7 @@ package configs
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rollcall-sync/rollcall/sync/oidc"
@@ -41,9 +42,19 @@ func (j *judge) signIns(c *Config) {
 				j.addf(path+".id", "%q is a connection of workspace %s too, and /signin/%s could mean both: give it another id", x.ID, other, x.ID)
 			}
 			seen[x.ID] = w.ID
+			if records := x.OIDC.SignIn.Records; records != "" && !w.hasRecords(records, x.ID) {
+				j.addf(path+".sign_in.records", "%q is no connection of this workspace that states people: write the id of the one that pushes or reads them", records)
+			}
 			if x.OIDC.Liveness.Every != 0 && c.KeyRing.IsZero() {
 				j.addf(path+".liveness.every", "keeps refresh tokens, and there is no key to encrypt them with: add key_ring: file:/PATH at the top")
 			}
 		}
 	}
+}
+
+// hasRecords reports whether a connection other than self states who exists.
+func (w *Workspace) hasRecords(id, self string) bool {
+	return id != self && slices.ContainsFunc(w.Connections, func(c Connection) bool {
+		return c.ID == id && c.Kind != kindAPI && (c.Kind != oidc.Kind || c.OIDC.Directory.Has())
+	})
 }

@@ -85,8 +85,8 @@ type Connection struct {
 	// Domains are the mail domains that it may vouch for.
 	Domains []string
 	// Reads: it states who exists, though people sign in through it too.
-	Reads bool
-	SignIn     SignInTerms
+	Reads  bool
+	SignIn SignInTerms
 }
 
 // Engine is the one way from an observation to a change.

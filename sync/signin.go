@@ -62,6 +62,26 @@ const (
 	freshFor        = 10 * time.Minute // a session that may link another account
 )
 
+// Attempt is what binds a sign-in to the browser that began it: secrets that
+// only this browser's cookie can make again (OS1).
+type Attempt struct {
+	State    string // comes back in the redirect
+	Nonce    string // comes back in the ID token
+	Verifier string // of PKCE (RFC 7636)
+	// Redirect is the connection's one redirect URI.
+	Redirect string
+}
+
+// Errors of an identity provider's side.
+var (
+	// ErrProvider: the provider could not be asked, or answered with something
+	// that cannot be used. It says nothing about the person (E4): try again.
+	ErrProvider = errors.New("the identity provider cannot be asked now")
+	// ErrSignal: a token that signals something is not believed. Why is for the
+	// log; nobody else is told.
+	ErrSignal = errors.New("token refused")
+)
+
 // SignInError says why somebody is not signed in. NoMember tells that nobody
 // was recognised: the person may join.
 type SignInError struct {

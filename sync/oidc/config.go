@@ -46,6 +46,9 @@ type SignIn struct {
 	// Subject is the claim that names the person for ever: sub, or oid for
 	// Entra, where sub differs from client to client. "" is the issuer's usual.
 	Subject string `yaml:"subject"`
+	// Records names the connection of the same people: the subject is their
+	// immutable id there, and its word decides. "" has no such connection.
+	Records string `yaml:"records"`
 	// GroupsClaim is the claim with the person's groups; "" is `groups`.
 	GroupsClaim string `yaml:"groups_claim"`
 	// ReturnTo are the addresses that a sign-in may return to: an entry stands

@@ -65,7 +65,7 @@ func (p *Provider) Alive(ctx context.Context, subject, sealed string, keep func(
 		if answer.Kind == sync.AnswerGrantGone {
 			return answer, nil
 		}
-		return answer, fmt.Errorf("%w: %w", ErrUnavailable, redact(err))
+		return answer, fmt.Errorf("%w: %w", sync.ErrProvider, redact(err))
 	}
 	// OI9: an answer without a refresh token leaves the old one good.
 	if fresh.RefreshToken != "" && (fresh.RefreshToken != token.Reveal() || stale) {
@@ -104,7 +104,7 @@ func (p *Provider) stillThere(ctx context.Context, e *endpoints, subject string,
 	case errors.As(err, &status):
 		return sync.Alive{Kind: sync.AnswerTrouble, Code: "userinfo_" + strconv.Itoa(status.Status), Wait: waitOf(status.RetryAfter, p.opt.Now())}, err
 	case err != nil:
-		return sync.Alive{Kind: sync.AnswerTrouble, Code: "userinfo"}, fmt.Errorf("%w: UserInfo: %w", ErrUnavailable, err)
+		return sync.Alive{Kind: sync.AnswerTrouble, Code: "userinfo"}, fmt.Errorf("%w: UserInfo: %w", sync.ErrProvider, err)
 	case c.text(p.cfg.SignIn.Subject) != subject:
 		return sync.Alive{Kind: sync.AnswerTrouble, Code: "subject"}, errMismatch
 	}

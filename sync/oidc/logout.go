@@ -24,16 +24,12 @@ const (
 // logoutEvent is the one event of a logout token.
 const logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
 
-// ErrToken: a token that signals something is not believed. Its text is for
-// the log; nobody else is told why.
-var ErrToken = errors.New("token refused")
-
-func refuseToken(why string) error { return fmt.Errorf("%w: %s", ErrToken, why) }
+func refuseToken(why string) error { return fmt.Errorf("%w: %s", sync.ErrSignal, why) }
 
 // Logout verifies a logout token of OpenID Connect Back-Channel Logout 1.0
 // section 2.6. Go-oidc checks signature, issuer, audience, event and nonce;
 // age, type and subject are ours (OI3), and that it comes once is the store's.
-// ErrUnavailable says that it could not be judged now.
+// sync.ErrProvider says that it could not be judged now.
 func (p *Provider) Logout(ctx context.Context, raw string) (sync.Signals, error) {
 	if !p.cfg.Signals.BackchannelLogout {
 		return sync.Signals{}, refuseToken("the connection takes no logout tokens")
@@ -83,7 +79,7 @@ func (p *Provider) badSignal(err error) error {
 	if errors.Is(err, ErrSignature) {
 		return refuseToken(err.Error())
 	}
-	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	return fmt.Errorf("%w: %w", sync.ErrProvider, err)
 }
 
 // typeOf is the `typ` of a header in lower case, without application/.

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/rollcall-sync/rollcall/sync"
 )
 
 // Times of discovery.
@@ -22,10 +24,6 @@ const (
 	discoveryFresh = time.Hour        // after which the document is read anew
 	discoveryApart = 10 * time.Second // between two tries that failed
 )
-
-// ErrUnavailable: the provider could not be asked, or answered with something
-// that cannot be used. It says nothing about the person (E4): try again.
-var ErrUnavailable = errors.New("the identity provider cannot be asked now")
 
 // Options are what a Provider needs.
 type Options struct {
@@ -130,14 +128,14 @@ func (p *Provider) discover(ctx context.Context) (*endpoints, error) {
 	at := strings.TrimSuffix(p.cfg.Issuer, "/") + "/.well-known/openid-configuration"
 	body, err := fetch(ctx, p.client, at, "")
 	if err != nil {
-		return nil, fmt.Errorf("%w: reading %s: %w", ErrUnavailable, at, err)
+		return nil, fmt.Errorf("%w: reading %s: %w", sync.ErrProvider, at, err)
 	}
 	e := &endpoints{}
 	if err := json.Unmarshal(body, e); err != nil {
-		return nil, fmt.Errorf("%w: %s is no discovery document", ErrUnavailable, at)
+		return nil, fmt.Errorf("%w: %s is no discovery document", sync.ErrProvider, at)
 	}
 	if e.Issuer != p.cfg.Issuer {
-		return nil, fmt.Errorf("%w: the document at %s is of issuer %q, and the connection is of %q: write the issuer exactly so", ErrUnavailable, at, e.Issuer, p.cfg.Issuer)
+		return nil, fmt.Errorf("%w: the document at %s is of issuer %q, and the connection is of %q: write the issuer exactly so", sync.ErrProvider, at, e.Issuer, p.cfg.Issuer)
 	}
 	for name, u := range map[string]string{
 		"authorization_endpoint": e.Authorization, "token_endpoint": e.Token, "jwks_uri": e.Keys,
@@ -148,13 +146,13 @@ func (p *Provider) discover(ctx context.Context) (*endpoints, error) {
 			continue
 		}
 		if err := p.cfg.checkEndpoint(u); err != nil {
-			return nil, fmt.Errorf("%w: %s of the discovery document: %w", ErrUnavailable, name, err)
+			return nil, fmt.Errorf("%w: %s of the discovery document: %w", sync.ErrProvider, name, err)
 		}
 	}
 	e.keys = newKeySet(e.Keys, p.client, p.opt.Now)
 	e.style, err = authStyle(e.AuthMethods)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return nil, fmt.Errorf("%w: %w", sync.ErrProvider, err)
 	}
 	return e, nil
 }

@@ -14,22 +14,12 @@ import (
 	"github.com/rollcall-sync/rollcall/sync"
 )
 
-// Attempt is what binds a sign-in to the browser that began it: secrets that
-// only this browser's cookie can make again (OS1).
-type Attempt struct {
-	State    string // comes back in the redirect
-	Nonce    string // comes back in the ID token
-	Verifier string // of PKCE (RFC 7636)
-	// Redirect is the connection's one redirect URI.
-	Redirect string
-}
-
 // purposeRefresh is what sealed refresh tokens are sealed for.
 const purposeRefresh = "refresh"
 
 // Begin gives the address that the browser is sent to: authorization code with
 // PKCE S256, state and nonce (OS1).
-func (p *Provider) Begin(ctx context.Context, a Attempt) (string, error) {
+func (p *Provider) Begin(ctx context.Context, a sync.Attempt) (string, error) {
 	e, err := p.endpoints(ctx)
 	if err != nil {
 		return "", err
@@ -48,8 +38,8 @@ func (p *Provider) Begin(ctx context.Context, a Attempt) (string, error) {
 
 // Finish takes what the provider sent the browser back with, redeems the code
 // and verifies what comes. A *sync.SignInError says why somebody is not signed
-// in; ErrUnavailable that the provider could not be asked.
-func (p *Provider) Finish(ctx context.Context, a Attempt, query url.Values) (sync.SignedIn, error) {
+// in; sync.ErrProvider that the provider could not be asked.
+func (p *Provider) Finish(ctx context.Context, a sync.Attempt, query url.Values) (sync.SignedIn, error) {
 	if subtle.ConstantTimeCompare([]byte(query.Get("state")), []byte(a.State)) != 1 || a.State == "" || len(query["state"]) != 1 {
 		return sync.SignedIn{}, refuse("OS1", "the answer belongs to another sign-in than the one this browser began", "begin again")
 	}
@@ -79,7 +69,7 @@ func (p *Provider) Finish(ctx context.Context, a Attempt, query url.Values) (syn
 	}
 	raw, ok := token.Extra("id_token").(string)
 	if !ok {
-		return sync.SignedIn{}, fmt.Errorf("%w: the token endpoint gave no ID token", ErrUnavailable)
+		return sync.SignedIn{}, fmt.Errorf("%w: the token endpoint gave no ID token", sync.ErrProvider)
 	}
 	claims, err := p.idToken(ctx, e, raw, &a.Nonce)
 	if err != nil {
@@ -116,7 +106,7 @@ func providerSaid(code string) error {
 	case "access_denied", "consent_required", "interaction_required", "login_required", "account_selection_required":
 		return refuse("provider", "the identity provider did not sign you in ("+code+")", "ask whoever runs it whether you may use this application")
 	case "temporarily_unavailable", "server_error":
-		return fmt.Errorf("%w: it answers %s", ErrUnavailable, code)
+		return fmt.Errorf("%w: it answers %s", sync.ErrProvider, code)
 	}
 	return refuse("provider", "the identity provider refused the request", "ask whoever runs this workspace to look at the connection")
 }
@@ -128,7 +118,7 @@ func redeemError(err error) error {
 	if errors.As(err, &answer) && answer.ErrorCode == "invalid_grant" {
 		return refuse("OS1", "the identity provider takes the code no more", "begin again")
 	}
-	return fmt.Errorf("%w: the code could not be redeemed: %w", ErrUnavailable, redact(err))
+	return fmt.Errorf("%w: the code could not be redeemed: %w", sync.ErrProvider, redact(err))
 }
 
 // redact keeps of an error of golang.org/x/oauth2 what holds no secret.

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/rollcall-sync/rollcall/sync"
 )
 
 // transmitter is what a stream's transmitter says of itself (SSF 1.0 section
@@ -55,11 +57,11 @@ func (p *Provider) readTransmitter(ctx context.Context) (*transmitter, error) {
 	at := p.cfg.Signals.SSF.Config
 	body, err := fetch(ctx, p.client, at, "")
 	if err != nil {
-		return nil, fmt.Errorf("%w: reading %s: %w", ErrUnavailable, at, err)
+		return nil, fmt.Errorf("%w: reading %s: %w", sync.ErrProvider, at, err)
 	}
 	t := &transmitter{}
 	if err := json.Unmarshal(body, t); err != nil || t.Issuer == "" || t.Keys == "" {
-		return nil, fmt.Errorf("%w: %s is no configuration of a transmitter", ErrUnavailable, at)
+		return nil, fmt.Errorf("%w: %s is no configuration of a transmitter", sync.ErrProvider, at)
 	}
 	from, err := url.Parse(at)
 	if err != nil {
@@ -72,7 +74,7 @@ func (p *Provider) readTransmitter(ctx context.Context) (*transmitter, error) {
 			continue
 		}
 		if err := near.checkEndpoint(u); err != nil {
-			return nil, fmt.Errorf("%w: %s of the transmitter: %w", ErrUnavailable, name, err)
+			return nil, fmt.Errorf("%w: %s of the transmitter: %w", sync.ErrProvider, name, err)
 		}
 	}
 	t.keys = newKeySet(t.Keys, p.client, p.opt.Now)
@@ -82,7 +84,7 @@ func (p *Provider) readTransmitter(ctx context.Context) (*transmitter, error) {
 			return nil, err
 		}
 		if err := near.checkEndpoint(t.poll); err != nil {
-			return nil, fmt.Errorf("%w: the stream's endpoint_url: %w", ErrUnavailable, err)
+			return nil, fmt.Errorf("%w: the stream's endpoint_url: %w", sync.ErrProvider, err)
 		}
 	}
 	return t, nil
@@ -104,7 +106,7 @@ type stream struct {
 // streamEndpoint asks the transmitter where our stream is polled.
 func (p *Provider) streamEndpoint(ctx context.Context, t *transmitter) (string, error) {
 	if t.Streams == "" {
-		return "", fmt.Errorf("%w: the transmitter has no configuration_endpoint: write signals.ssf.endpoint", ErrUnavailable)
+		return "", fmt.Errorf("%w: the transmitter has no configuration_endpoint: write signals.ssf.endpoint", sync.ErrProvider)
 	}
 	token, err := p.cfg.Signals.SSF.Authorization.Resolve()
 	if err != nil {
@@ -112,7 +114,7 @@ func (p *Provider) streamEndpoint(ctx context.Context, t *transmitter) (string, 
 	}
 	body, err := fetch(ctx, p.client, t.Streams, token.Reveal())
 	if err != nil {
-		return "", fmt.Errorf("%w: asking for the stream: %w", ErrUnavailable, err)
+		return "", fmt.Errorf("%w: asking for the stream: %w", sync.ErrProvider, err)
 	}
 	var streams []stream
 	var one stream
@@ -124,7 +126,7 @@ func (p *Provider) streamEndpoint(ctx context.Context, t *transmitter) (string, 
 			return s.Delivery.Endpoint, nil
 		}
 	}
-	return "", fmt.Errorf("%w: the transmitter has no stream for us that is polled: make one, or write signals.ssf.endpoint", ErrUnavailable)
+	return "", fmt.Errorf("%w: the transmitter has no stream for us that is polled: make one, or write signals.ssf.endpoint", sync.ErrProvider)
 }
 
 // SetError is what we tell a transmitter of a token that we refuse (RFC 8936
@@ -172,11 +174,11 @@ func (p *Provider) Poll(ctx context.Context, acks []string, refused map[string]S
 	req.Header.Set("Authorization", "Bearer "+token.Reveal())
 	body, err := do(p.client, req)
 	if err != nil {
-		return Polled{}, fmt.Errorf("%w: polling the stream: %w", ErrUnavailable, err)
+		return Polled{}, fmt.Errorf("%w: polling the stream: %w", sync.ErrProvider, err)
 	}
 	var out Polled
 	if err := json.Unmarshal(body, &out); err != nil {
-		return Polled{}, errors.Join(ErrUnavailable, errors.New("the answer of the stream cannot be read"))
+		return Polled{}, errors.Join(sync.ErrProvider, errors.New("the answer of the stream cannot be read"))
 	}
 	return out, nil
 }

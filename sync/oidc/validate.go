@@ -151,7 +151,7 @@ func (v *validation) signIn(c *Config) {
 	s := &c.SignIn
 	v.ref("sign_in.client_secret", s.ClientSecret)
 	if !s.Has() {
-		if s.ClientSecret.IsZero() && s.Scopes == nil && s.Subject == "" && s.ReturnTo == nil && s.GroupsClaim == "" {
+		if s.ClientSecret.IsZero() && s.Scopes == nil && s.Subject == "" && s.ReturnTo == nil && s.GroupsClaim == "" && s.Records == "" {
 			return
 		}
 		v.addf("sign_in.client_id", "is missing: write the id that the provider gave to this application")
@@ -166,6 +166,9 @@ func (v *validation) signIn(c *Config) {
 	v.oneOf("sign_in.subject", s.Subject, "sub", "oid")
 	if s.Subject == "sub" && c.vendor() == entra {
 		v.addf("sign_in.subject", "sub differs from application to application at Entra: write oid")
+	}
+	if s.Records != "" && c.Directory.Has() {
+		v.addf("sign_in.records", "names another connection, and this one reads a directory of its own: remove one of them")
 	}
 	if s.GroupsClaim != "" && !claimPattern.MatchString(s.GroupsClaim) {
 		v.addf("sign_in.groups_claim", "%q is no name of a claim", s.GroupsClaim)

@@ -135,7 +135,7 @@ func (p *Provider) badToken(err error) error {
 	if errors.Is(err, ErrSignature) {
 		return refuse("OI5", "the token is not signed by the identity provider", "begin again in a minute")
 	}
-	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	return fmt.Errorf("%w: %w", sync.ErrProvider, err)
 }
 
 func algorithmNames() []string {
