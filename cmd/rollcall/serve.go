@@ -86,12 +86,15 @@ type daemon struct {
 	engine  *sync.Engine
 	handler *scim.Handler
 	events  *events.Dispatcher
-	join    *api.Join       // nil until startDaemon is through
-	polls   *sync.Scheduler // and timers; nil until startDaemon is through
-	sources []*directory
-	public  *listener
-	admin   *listener // nil if none is configured
-	url     string    // of the public listener, without path
+	join    *api.Join   // nil until startDaemon is through
+	signIn  *api.SignIn // nil until startDaemon is through
+	// providers are the connections of kind oidc.
+	providers []*identityProvider
+	polls     *sync.Scheduler // and timers; nil until startDaemon is through
+	sources   []*directory
+	public    *listener
+	admin     *listener // nil if none is configured
+	url       string    // of the public listener, without path
 }
 
 // listener is a server on its socket.
@@ -155,6 +158,13 @@ func startDaemon(ctx context.Context, config *configs.Config, log *slog.Logger) 
 	if err != nil {
 		return d, err
 	}
+	if d.providers, err = openProviders(config, log); err != nil {
+		return d, err
+	}
+	if d.signIn, err = newSignIn(d, proxies); err != nil {
+		return d, err
+	}
+	routeSignIn(mux, d.signIn)
 	mux.Handle("/v1/", product)
 	if d.join, err = newJoin(d, proxies); err != nil {
 		return d, err
@@ -316,6 +326,7 @@ func (d *daemon) run(ctx context.Context) error {
 	watch, stopWatching := context.WithCancel(ctx)
 	defer stopWatching()
 	go d.watchdog(watch)
+	watching := d.watch(watch)
 
 	var err error
 	select {
@@ -328,7 +339,9 @@ func (d *daemon) run(ctx context.Context) error {
 		d.log.Warn("systemd was not told", "err", nerr)
 	}
 	delivered := stopDelivering()
+	stopWatching()
 	err = errors.Join(err, d.drain(cancel))
+	watching.Wait()
 	<-delivered
 	return errors.Join(err, d.close())
 }
@@ -413,6 +426,12 @@ func (d *daemon) close() error {
 	}
 	if d.join != nil {
 		d.join.Close()
+	}
+	if d.signIn != nil {
+		d.signIn.Close()
+	}
+	for _, p := range d.providers {
+		p.Close()
 	}
 	errs = append(errs, closeDirectories(d.sources))
 	if d.store != nil {

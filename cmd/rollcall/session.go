@@ -154,6 +154,7 @@ func engineWorkspace(c *configs.Config, w *configs.Workspace) sync.Workspace {
 		if conn.Kind == oidc.Kind {
 			polled.Provider, polled.Tenant = sync.ProviderOf(conn.OIDC.Issuer), conn.OIDC.Tenant
 			polled.TrustEmail, polled.Reads = string(conn.OIDC.TrustEmail), conn.OIDC.Directory.Kind != ""
+			polled.SignIn = signInTerms(conn)
 		}
 		if conn.Kind == "scim" {
 			polled.Quiet = quietOf(conn)
