@@ -12,7 +12,7 @@ BENCHSTAT_VERSION     := v0.0.0-20260908200009-22c9c6c9d4da
 GOLANGCI_LINT         := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prepare bench bench-ldap kill robustness microbench benchstat differential fuzz lint fmt generate verify build docker clean
+.PHONY: help demo test prepare bench bench-ldap bench-graph kill robustness microbench benchstat differential fuzz lint fmt generate verify build docker clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,8 @@ bench-ldap: ## poll a slapd with 1,000 and with 100,000 people, beside ldapsearc
 
 kill: ## kill -9 the daemon, the store and the deliverer 200 times each on SQLite and PostgreSQL, and behind every statement of a leaver (KILLS=N)
 	ROLLCALL_KILLS=$(or $(KILLS),200) go test -count=1 -v -timeout 60m -run 'Kill' ./cmd/rollcall ./events ./store | grep -E '^(---|ok|FAIL|panic)|^ +--- |kill_test|killcheck_test'
+bench-graph: ## poll 20,000 people through the fake of Microsoft Graph: the source alone, first poll, unchanged, delta
+	go test -run '^$$' -bench Graph -benchtime 1x -timeout 30m ./internal/e2e
 
 robustness: ## break real directories in every way of docs/robustness.md, play random sequences; SEED=N repeats one
 	@ROLLCALL_LARGE_GROUP=20000 go test -count=1 -v -timeout 60m ./internal/e2e -run 'Faults|Random|Large|Kind' $(if $(SEED),-seed $(SEED)) -steps 60 > $(BIN).robustness 2>&1; code=$$?; \
