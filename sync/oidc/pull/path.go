@@ -26,7 +26,7 @@ func parsePath(text string) (path, error) {
 	rest := text
 	if strings.HasPrefix(rest, "urn:") {
 		at := strings.LastIndexByte(rest, ':')
-		if at < len("urn:x") {
+		if at < len("urn:x") || at == len(rest)-1 {
 			return nil, fmt.Errorf("%q is no path: an extension is urn:...:NAME", text)
 		}
 		p, rest = append(p, step{name: rest[:at]}), rest[at+1:]
