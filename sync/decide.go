@@ -359,7 +359,7 @@ func (u *unit) openHold(subject string, index []int) error {
 		}
 		row = store.HoldRow{
 			ID: holdID(ref), PlanHash: hash, Connection: u.conn.ID, Run: u.run, Subject: subject, State: "open",
-			Reason: u.outcomes[index[0]].Decision.Reason, CreatedAt: u.now, ExpiresAt: u.now + holdFor,
+			Reason: u.outcomes[index[0]].Decision.Reason, CreatedAt: u.now, ExpiresAt: u.now + u.holdTime(index),
 		}
 		for _, i := range index {
 			if len(u.plan[i].observation) > 0 {

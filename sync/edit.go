@@ -233,8 +233,7 @@ func (u *unit) editAndCommit(b EditBatch, approver *workspace.Actor) (Result, er
 	case accepts(b.Edits):
 		subject = "invitation:" + b.Edits[0].Invitation
 	case enters(b.Edits):
-		subject = "join:" + emailKey(b.Edits[0].Email)
-		u.people[subject] = true // a wish that says otherwise takes its place
+		subject = joinSubject + emailKey(b.Edits[0].Email)
 	}
 	for i := range u.plan {
 		u.plan[i].observation = observation

@@ -39,7 +39,7 @@ func (u *unit) planEntry(e *Edit) error {
 	}
 	ev := &e.Enter.Evidence
 	if why := fold.BadAddress(ev.Email); why != "" {
-		return &EditError{Field: "email", Reason: why, Remedy: "give an address such as ann@acme.com"}
+		return badAddress(why)
 	}
 	name, err := plainName("name", orElse(e.Name, ev.Email))
 	if err != nil {
@@ -53,10 +53,11 @@ func (u *unit) planEntry(e *Edit) error {
 	u.actor.ID, u.actor.Label = m.ID, m.Email
 	u.entered = &entered{}
 	c := workspace.Cause{Kind: workspace.CauseJoin, Direct: true, Support: byDomain, ReasonClass: "new_hire", Connection: ev.Connection}
+	c.ExternalID = key // who it is about, in plans and rejections: the member's id is made anew each time
 	if c.Tombstone, err = u.buriedEvidence(ev, key); err != nil {
 		return err
 	}
-	p := &person{key: "member:" + m.ID, member: &m}
+	p := &person{key: "member:" + m.ID, member: &m, trigger: workspace.Identity{ExternalID: key}}
 	change := planned{
 		Change:  workspace.Change{Kind: workspace.MemberCreate, Subject: memberRef(m), Member: m.ID, After: m, Cause: c},
 		subject: p.key, person: p.key,
@@ -71,7 +72,24 @@ func (u *unit) planEntry(e *Edit) error {
 	change.Cause.Source = u.entered.claim
 	u.add(change)
 	u.entered.price = u.seatPrice()
-	return u.consumeInvitation(p)
+	return u.useUpInvitation(p)
+}
+
+// useUpInvitation ends the pending invitation of who joins without it: numbers
+// given in advance go back, in the name of who had given them.
+func (u *unit) useUpInvitation(p *person) error {
+	from := len(u.plan)
+	if err := u.consumeInvitation(p); err != nil {
+		return err
+	}
+	id := ""
+	for i := from; i < len(u.plan); i++ {
+		if u.plan[i].Subject.Type == "invitation" {
+			id = u.plan[i].Subject.ID
+		}
+		u.plan[i].Cause.Invitation = id
+	}
+	return nil
 }
 
 // linkRecord stores the person's record at the connection where they signed
@@ -141,7 +159,7 @@ func (u *unit) entryRuling(e *Edit, key string) (*workspace.Decision, error) {
 		return refuseEntry("DC7", "Guests of a directory do not join by its domain.", "An Admin or Owner sends an invitation."), nil
 	}
 	row, why := p.counts(u.s.cfg.Domains.Evidence)
-	if !ev.At.IsZero() && u.approver == nil && u.b.Kind == RunJoin && u.now.Time().Sub(ev.At) > evidenceFor {
+	if !ev.At.IsZero() && !u.queued && u.b.Kind == RunJoin && u.now.Time().Sub(ev.At) > evidenceFor {
 		row, why = "", "it was proved too long ago"
 	}
 	if row == "" {
@@ -248,7 +266,7 @@ func (u *unit) excludedEntry(e *Edit, record *workspace.Identity) (*workspace.De
 	ev := &e.Enter.Evidence
 	i := workspace.Identity{
 		Connection: ev.Connection, ExternalID: ev.Subject, UserName: orElse(ev.UPN, ev.Email), Email: ev.Email, Name: e.Name, Active: true,
-		Attributes: workspace.Attributes{},
+		Attributes: workspace.Attributes{"userName": {orElse(ev.UPN, ev.Email)}, "email": {ev.Email}, "displayName": {orElse(e.Name, ev.Email)}, "active": {"true"}},
 	}
 	if record != nil {
 		i = *record

@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 
+	"github.com/rollcall-sync/rollcall/internal/fold"
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
@@ -25,6 +26,8 @@ type Join struct {
 	Txn           string
 	IP, UserAgent string
 	DryRun        bool
+
+	queued bool // it has waited: when the address was proved no longer counts
 }
 
 // JoinState is what became of a wish to join.
@@ -79,6 +82,9 @@ func (e *Engine) Join(ctx context.Context, j Join) (Joined, error) {
 	if err != nil {
 		return Joined{}, err
 	}
+	if why := fold.BadAddress(j.Evidence.Email); why != "" {
+		return Joined{}, badAddress(why)
+	}
 	if j.Channel == "" {
 		j.Channel = workspace.ChannelSignin
 	}
@@ -95,16 +101,24 @@ func (e *Engine) Join(ctx context.Context, j Join) (Joined, error) {
 			if out, err = u.already(j.Evidence.Email); err != nil || out.State != "" {
 				return err
 			}
+			u.queued = j.queued
 			u.actor = workspace.Actor{Kind: workspace.ActorMember, Channel: j.Channel, IP: j.IP, UserAgent: j.UserAgent}
 			res, err := u.editAndCommit(EditBatch{Edits: edits, Channel: j.Channel}, nil)
 			if err != nil {
 				return err
 			}
-			out, err = u.joined(&res)
-			return err
+			if out, err = u.joined(&res); err != nil || out.State == JoinRefused {
+				return err
+			}
+			return u.closeJoins(j.Evidence.Email, out.Plan)
 		})
 	})
 	return out, err
+}
+
+// badAddress is text that is not exactly one address (DC6).
+func badAddress(why string) error {
+	return &EditError{Field: "email", Reason: why, Remedy: "give an address such as ann@acme.com"}
 }
 
 // already answers whoever is a member: there is nothing to do, and an address

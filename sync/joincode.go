@@ -23,7 +23,7 @@ import (
 const (
 	codeDigits     = 6
 	codeTries      = 5
-	joinCodeFor        = 10 * time.Minute
+	joinCodeFor    = 10 * time.Minute
 	codesOfAddress = 5   // an hour
 	codesOfDomain  = 200 // an hour
 	codesOfClient  = 30  // an hour
@@ -54,7 +54,7 @@ type CodeMail struct {
 func (e *Engine) AskCode(ctx context.Context, browser, address, client string) (*CodeMail, error) {
 	address = strings.TrimSpace(address)
 	if why := fold.BadAddress(address); why != "" {
-		return nil, &EditError{Field: "email", Reason: why, Remedy: "give an address such as ann@acme.com"}
+		return nil, badAddress(why)
 	}
 	id, domain, err := e.Claimant(ctx, address)
 	if err != nil {

@@ -175,16 +175,19 @@ func (s *Scheduler) timers(ctx context.Context, id string) {
 	}
 }
 
-// domains looks for the proofs of claimed domains that are due, until the
-// context ends. It is no part of the timers: a name server that does not
+// domains looks for the proofs of claimed domains that are due, and lets in
+// who waits for a seat, until the context ends. It is no part of the timers: a name server that does not
 // answer must not hold up the end of anybody's access.
 func (s *Scheduler) domains(ctx context.Context, id string) {
 	tick := time.NewTicker(timerEvery)
 	defer tick.Stop()
 	for {
 		n, err := s.e.CheckDomains(ctx, id, s.holder)
+		if err == nil && ctx.Err() == nil {
+			_, err = s.e.AdmitQueued(ctx, id)
+		}
 		if err != nil && ctx.Err() == nil {
-			s.log.Error("looking for the proofs of domains failed", "workspace", id, "err", err)
+			s.log.Error("looking after claimed domains failed", "workspace", id, "err", err)
 		}
 		if err == nil && n == domainBatch {
 			continue

@@ -72,6 +72,7 @@ type unit struct {
 	unproved bool
 	// entered is what was found out about somebody who joins by a domain.
 	entered *entered
+	queued  bool
 	// contests is the workspace that holds a domain which this unit has proved.
 	contests string
 	// refused is why the request as a whole was refused, nil if it was not.
