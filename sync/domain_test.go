@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rollcall-sync/rollcall/internal/claim"
 	"github.com/rollcall-sync/rollcall/internal/dnstest"
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/workspace"
@@ -283,6 +284,36 @@ func TestOtherNameServers(t *testing.T) {
 	w.publish("acme", "acme.org")
 	w.later(2 * day)
 	w.is("acme", "acme.org", workspace.DomainVerified)
+}
+
+// TestOldRecordComesBack: a record that vanished together with the name servers
+// proves nothing when somebody publishes it again.
+func TestOldRecordComesBack(t *testing.T) {
+	w := claiming(t, lite(t))
+	w.claims("acme", "acme.org")
+	w.mustVerify("acme", "acme.org")
+	old := w.claim("acme", "acme.org").Challenge
+	w.dns.NS("acme.org", "ns1.other.net")
+	w.dns.TXT(RecordName("acme.org"))
+	w.later(2 * day)
+	w.dns.TXT(RecordName("acme.org"), []string{old})
+	w.later(4 * day)
+	w.is("acme", "acme.org", workspace.DomainLapsing)
+}
+
+// TestStaleFinding: what was found for a challenge that has been replaced
+// meanwhile proves nothing.
+func TestStaleFinding(t *testing.T) {
+	w := claiming(t, lite(t))
+	w.claims("acme", "acme.org")
+	found := &Finding{Finding: claim.Finding{Outcome: claim.Proved, Challenge: claim.NewChallenge()}, At: workspace.At(w.clock)}
+	if _, err := w.try("acme", "ann@acme.com", Edit{Kind: EditVerify, Domain: "acme.org", Found: found}); !errors.Is(err, workspace.ErrStale) {
+		t.Errorf("another challenge: %v", err)
+	}
+	var bad *EditError
+	if _, err := w.try("acme", "ann@acme.com", Edit{Kind: EditVerify, Domain: "acme.org"}); !errors.As(err, &bad) {
+		t.Errorf("nothing found: %v", err)
+	}
 }
 
 // TestExpiredDomainReRegistered: somebody buys a domain that was let go, with

@@ -120,7 +120,7 @@ func (e *Engine) CheckCode(ctx context.Context, browser, code string) error {
 		}
 		row.Tries++
 		same := subtle.ConstantTimeCompare([]byte(codeHash(browser, code)), []byte(row.Code)) == 1
-		fresh := row.SentAt+workspace.Micros(joinCodeFor.Microseconds()) > now && row.Tries <= codeTries && row.ProvedAt == 0
+		fresh := row.SentAt+workspace.Micros(joinCodeFor.Microseconds()) > now && row.Tries <= codeTries
 		if good = same && fresh && row.Workspace != ""; good {
 			row.Code, row.ProvedAt = "", now
 		}
