@@ -28,10 +28,13 @@ var secretWords = []string{"password", "passwd", "passphrase", "passcode", "secr
 // secretNames are whole names of that kind.
 var secretNames = []string{"pwd", "pin", "otp", "totp", "mfa", "jwt"}
 
+// joined takes the signs out that people put between the words of a name.
+var joined = strings.NewReplacer("-", "", "_", "")
+
 // isSecretName reports whether a name, or the last part of a path, is that of
 // a secret.
 func isSecretName(name string) bool {
-	name = strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(name))
+	name = joined.Replace(strings.ToLower(name))
 	if slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(name, word) }) {
 		return true
 	}
