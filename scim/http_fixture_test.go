@@ -2,13 +2,17 @@ package scim
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	stdsync "sync"
 	"testing"
 	"time"
 
@@ -39,6 +43,8 @@ type provider struct {
 	engine  *sync.Engine
 	store   *store.Store
 	tokens  map[string]string // by connection
+
+	workspace string
 }
 
 // providerOptions change what newProvider makes.
@@ -50,12 +56,45 @@ type providerOptions struct {
 	policy      *workspace.Policy
 }
 
+// migrated is an empty database file, made once: migrations are synced to
+// disk, and a test has no need of that.
+var migrated = stdsync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "rollcall-scim-test")
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, "empty.db")
+	s, err := store.Open(context.Background(), store.Options{URL: "sqlite:" + file, AutoMigrate: true, AllowNoFsync: true})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Close(); err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(file)
+	return text, errors.Join(err, os.RemoveAll(dir))
+})
+
+// liteURL makes a database of its own for a test.
+func liteURL(t testing.TB) string {
+	t.Helper()
+	text, err := migrated()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "scim.db")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return "sqlite:" + file
+}
+
 // newProvider makes a provider with the connections okta, entra, other and
 // strict of one workspace.
 func newProvider(t testing.TB, opt providerOptions) *provider {
 	t.Helper()
 	if opt.url == "" {
-		opt.url = "sqlite:" + filepath.Join(t.TempDir(), "scim.db")
+		opt.url = liteURL(t)
 	}
 	s, err := store.Open(t.Context(), store.Options{URL: opt.url, AutoMigrate: true, AllowNoFsync: true})
 	if err != nil {
@@ -88,7 +127,7 @@ func newProvider(t testing.TB, opt providerOptions) *provider {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &provider{t: t, engine: e, store: s, tokens: map[string]string{}}
+	p := &provider{t: t, engine: e, store: s, tokens: map[string]string{}, workspace: "acme"}
 	options := Options{Engine: e, Store: s, PublicURL: "https://phone.acme.com", Terms: func(string, string) Terms { return Terms{Rate: 1_000_000, Keep: time.Hour, Most: 1000} }}
 	if opt.options != nil {
 		opt.options(&options)
@@ -118,7 +157,7 @@ func (p *provider) newToken(row store.TokenRow) Token {
 	if row.ExpiresAt == 0 {
 		row.ExpiresAt = workspace.At(time.Now().Add(time.Hour))
 	}
-	err = p.store.In("acme").Update(p.t.Context(), store.UnitOptions{}, func(tx *store.Tx) error { return tx.InsertToken(row) })
+	err = p.store.In(p.workspace).Update(p.t.Context(), store.UnitOptions{}, func(tx *store.Tx) error { return tx.InsertToken(row) })
 	if err != nil {
 		p.t.Fatal(err)
 	}
