@@ -12,7 +12,7 @@ BENCHSTAT_VERSION     := v0.0.0-20260908200009-22c9c6c9d4da
 GOLANGCI_LINT         := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prepare bench bench-ldap bench-graph kill robustness microbench benchstat differential fuzz lint fmt generate verify build docker clean
+.PHONY: help demo test prepare bench bench-leavers bench-ldap bench-graph kill robustness microbench benchstat differential fuzz lint fmt generate verify build docker clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ prepare: ## install what the tests need and is missing: a C compiler, a PostgreS
 
 bench: build ## measure the daemon over HTTP and print one table: rates, CPU, latency, memory (BENCHFLAGS=-large=10000 is quicker)
 	@go run ./internal/bench -binary $(BIN)/rollcall $(BENCHFLAGS)
+
+bench-leavers: build ## end access under 200 requests a second, with slow and dead receivers beside, and print times beside bars
+	@go run ./internal/bench -leavers -binary $(BIN)/rollcall -rate 60s $(BENCHFLAGS)
 
 bench-ldap: ## poll a slapd with 1,000 and with 100,000 people, beside ldapsearch paging the same attributes (minutes)
 	go test -run '^$$' -bench Directory -benchtime 1x -timeout 60m ./internal/e2e

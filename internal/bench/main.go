@@ -41,7 +41,11 @@ func main() {
 	flag.IntVar(&s.group, "group", 20_000, "members of the large group")
 	flag.DurationVar(&s.rate, "rate", 8*time.Second, "how long each rate is measured")
 	flag.IntVar(&s.rounds, "rounds", 400, "rounds of the mix, five requests each")
+	leavers := flag.Bool("leavers", false, "measure how fast access ends under load instead, for as long as -rate")
 	flag.Parse()
+	if *leavers {
+		exit(runLeavers(s, os.Stdout))
+	}
 	exit(run(s, os.Stdout))
 }
 
