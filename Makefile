@@ -37,6 +37,7 @@ bench-ldap: ## poll a slapd with 1,000 and with 100,000 people, beside ldapsearc
 
 kill: ## kill -9 the daemon, the store and the deliverer 200 times each on SQLite and PostgreSQL, and behind every statement of a leaver (KILLS=N)
 	ROLLCALL_KILLS=$(or $(KILLS),200) go test -count=1 -v -timeout 60m -run 'Kill' ./cmd/rollcall ./events ./store | grep -E '^(---|ok|FAIL|panic)|^ +--- |kill_test|killcheck_test'
+
 bench-graph: ## poll 20,000 people through the fake of Microsoft Graph: the source alone, first poll, unchanged, delta
 	go test -run '^$$' -bench Graph -benchtime 1x -timeout 30m ./internal/e2e
 

@@ -17,6 +17,7 @@ var scriptCommands = map[string]func(ts *testscript.TestScript, neg bool, args [
 	"api":   apiCommand,
 	"plain": plainCommand,
 	"dns":   dnsCommand,
+	"idp":   idpCommand,
 	"smtp":  smtpCommand,
 	"join":  joinCommand,
 }

@@ -209,6 +209,9 @@ func provenance(b *strings.Builder, run *sync.SyncRun) {
 		fmt.Fprintf(b, "    AUDIT leaf %d, root %s", *a.LastLeaf, root)
 	}
 	b.WriteByte('\n')
+	for _, why := range s.IncompleteWhy {
+		fmt.Fprintf(b, "INCOMPLETE %s; so nobody counts as missing\n", clean(why))
+	}
 }
 
 // applied is one change that was made, with its values before and after.
