@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what `make test` needs beside Go: a C compiler (the race detector is linked with one), a PostgreSQL server (the
-# store's tests run on the real one), OpenLDAP and Samba (the LDAP source's tests run on the real ones). Does nothing where
-# all are there. Needs root or sudo only if something is missing.
+# store's tests run on the real one), OpenLDAP and Samba (the LDAP source's tests run on the real ones), Node.js with the npm
+# package oidc-provider (people sign in at it). Does nothing where all are there. Needs root or sudo only if something is
+# missing.
 set -eu
 
 say() { printf 'prepare: %s\n' "$*"; }
@@ -37,7 +38,7 @@ else
 	missing="$missing postgresql"
 fi
 # Debian keeps slapd and samba in /usr/sbin, which is not in everybody's PATH.
-for need in slapd:slapd ldapsearch:ldap-utils samba:samba-ad-dc samba-tool:samba-ad-dc; do
+for need in slapd:slapd ldapsearch:ldap-utils samba:samba-ad-dc samba-tool:samba-ad-dc node:nodejs npm:npm; do
 	if found=$(PATH="$PATH:/usr/sbin" command -v "${need%%:*}"); then
 		say "${need%%:*}: $found"
 	else
@@ -51,7 +52,21 @@ done
 if [ ! -d /usr/share/samba/setup/ad-schema ]; then
 	missing="$missing samba-ad-provision"
 fi
+# The OpenID provider of the tests, in the release that its package.json names; node_modules is not in the repository.
+openid_provider() {
+	folder=$(dirname "$0")/../internal/e2e/oidcprovider
+	if [ -d "$folder/node_modules/oidc-provider" ]; then
+		say "oidc-provider: $folder/node_modules"
+		return
+	fi
+	npm install --prefix "$folder" --no-package-lock --no-audit --no-fund --silent || {
+		say "npm cannot install oidc-provider: run npm install in $folder"
+		exit 1
+	}
+}
+
 if [ -z "$missing" ]; then
+	openid_provider
 	exit 0
 fi
 
@@ -80,3 +95,4 @@ if [ -z "$(postgres_bin)" ]; then
 	by_hand "PostgreSQL was installed but initdb is not to be found"
 fi
 say "done"
+openid_provider
