@@ -3,6 +3,7 @@
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 BIN      := $(CURDIR)/bin
 FUZZTIME ?= 30s
+ROUNDS   ?= 50
 BENCH    ?= .
 BENCHFLAGS ?=
 
@@ -12,7 +13,7 @@ BENCHSTAT_VERSION     := v0.0.0-20260908200009-22c9c6c9d4da
 GOLANGCI_LINT         := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prepare bench bench-leavers bench-ldap bench-graph kill robustness microbench benchstat differential fuzz lint fmt generate verify build docker clean
+.PHONY: help demo test prepare bench bench-leavers bench-ldap bench-graph kill robustness microbench benchstat differential linearizability fuzz lint fmt generate verify build docker clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +57,9 @@ benchstat: $(BIN)/benchstat ## install benchstat into bin/, to compare two runs 
 
 differential: ## compare PATCH with the npm package scim-patch (needs node and npm); docs/scim-patch-differences.md
 	go test -tags differential -run TestPatchAgainstScimPatch -count 1 -v ./scim
+
+linearizability: ## check 50 histories of 16 concurrent SCIM clients on both engines, instead of the one of make test (ROUNDS=N)
+	go test -run TestLinearizable -count 1 -timeout 60m -v ./scim -rounds $(ROUNDS)
 
 fuzz: ## run every fuzz target for FUZZTIME (30s) each
 	@FUZZTIME=$(FUZZTIME) ./scripts/fuzz.sh

@@ -19,11 +19,33 @@ func (x *exchange) getGroup() error {
 	if err != nil {
 		return err
 	}
-	g, err := x.readGroup(x.route.id)
+	g, first, err := x.readWholeGroup(x.route.id, p)
 	if err != nil {
 		return err
 	}
-	return x.answerGroup(http.StatusOK, &g, p)
+	return x.answerGroup(http.StatusOK, &g, first, p)
+}
+
+// readWholeGroup reads a directory group of this connection and, if they are
+// shown, its first page of members, of one moment: a version goes with the
+// members that it stands for. Of a group with more than a page the rest may
+// have moved on.
+func (x *exchange) readWholeGroup(id string, p Projection) (g workspace.DirectoryGroup, first *[]store.MemberOfGroup, err error) {
+	err = x.link.handle.View(x.r.Context(), func(r *store.Reader) error {
+		if g, err = r.DirectoryGroup(id); err != nil {
+			return err
+		}
+		if err := x.link.owns(g.Connection); err != nil {
+			return err
+		}
+		if g.MemberCount == 0 || !p.Shows(x.link.group, "members") {
+			return nil
+		}
+		page, err := r.MembersPage(id, store.Edge{}, memberPage)
+		first = &page
+		return err
+	})
+	return g, first, x.missing(x.link.group, id, err)
 }
 
 // readGroup reads a directory group of this connection.
@@ -37,11 +59,15 @@ func (x *exchange) readGroup(id string) (g workspace.DirectoryGroup, err error) 
 	return g, x.missing(x.link.group, id, err)
 }
 
-// answerGroup sends one Group.
-func (x *exchange) answerGroup(status int, g *workspace.DirectoryGroup, p Projection) error {
+// answerGroup sends one Group. first is its first page of members if that was
+// read with it, else nil.
+func (x *exchange) answerGroup(status int, g *workspace.DirectoryGroup, first *[]store.MemberOfGroup, p Projection) error {
 	res, err := x.groupResource(g)
 	if err != nil {
 		return err
+	}
+	if first != nil {
+		res.Members = x.members(g.ID, first)
 	}
 	return x.resource(status, res, p)
 }
@@ -61,24 +87,29 @@ func (x *exchange) groupResource(g *workspace.DirectoryGroup) (*Resource, error)
 		},
 	}
 	if g.MemberCount > 0 {
-		res.Members = x.members(g.ID)
+		res.Members = x.members(g.ID, nil)
 	}
 	return res, nil
 }
 
-// members streams the direct members of a group, page by page.
-func (x *exchange) members(group string) iter.Seq2[MemberOf, error] {
+// members streams the direct members of a group, page by page, after the first
+// one if that was read already.
+func (x *exchange) members(group string, first *[]store.MemberOfGroup) iter.Seq2[MemberOf, error] {
 	return func(yield func(MemberOf, error) bool) {
 		var after store.Edge
 		for {
 			var page []store.MemberOfGroup
-			err := x.link.handle.View(x.r.Context(), func(r *store.Reader) (err error) {
-				page, err = r.MembersPage(group, after, memberPage)
-				return err
-			})
-			if err != nil {
-				yield(MemberOf{}, err)
-				return
+			if first != nil {
+				page, first = *first, nil
+			} else {
+				err := x.link.handle.View(x.r.Context(), func(r *store.Reader) (err error) {
+					page, err = r.MembersPage(group, after, memberPage)
+					return err
+				})
+				if err != nil {
+					yield(MemberOf{}, err)
+					return
+				}
 			}
 			for i := range page {
 				if !yield(x.memberOf(&page[i]), nil) {

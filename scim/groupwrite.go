@@ -67,7 +67,7 @@ func (x *exchange) answerGroupAfter(status int, res sync.Result, p Projection) e
 	if len(res.Groups) != 1 || res.Groups[0].ID == "" {
 		return errors.New("the engine gave no group back")
 	}
-	return x.answerGroup(status, &res.Groups[0], p)
+	return x.answerGroup(status, &res.Groups[0], nil, p)
 }
 
 // groupConflict turns a taken key into an answer that names the attribute and
@@ -213,7 +213,7 @@ func (x *exchange) tryGroup(withBody bool, p Projection, compute func(old Docume
 	if !withBody {
 		return x.empty(g.Version)
 	}
-	return x.answerGroup(http.StatusOK, &g, p)
+	return x.answerGroup(http.StatusOK, &g, nil, p)
 }
 
 // deleteGroup answers DELETE /Groups/{id} (RFC 7644 section 3.6): the

@@ -291,7 +291,11 @@ func (x *exchange) tryChange(compute func(old Document) (change, error), p Proje
 	if c.diff.Empty() && !c.owner {
 		// The same again: no version, no event, no run.
 		x.verdict = verdictNoop
-		if identity, v, err = x.readUser(x.route.id, want); err != nil {
+		err := x.link.handle.View(x.r.Context(), func(r *store.Reader) (err error) {
+			v, err = loadView(r, []workspace.Identity{identity}, want)
+			return err
+		})
+		if err != nil {
 			return err
 		}
 		return x.answerUser(http.StatusOK, &identity, &v, p)

@@ -189,6 +189,16 @@ func (u *unit) observeGroup(o *GroupObservation, who *touched) error {
 		_, err := u.observeMembers(o, who)
 		return err
 	}
+	if o.Expect > 0 {
+		// What changes nothing is conditional too.
+		now, err := u.tx.DirectoryGroup(g.ID)
+		if err != nil {
+			return err
+		}
+		if now.Version != o.Expect {
+			return workspace.ErrStale
+		}
+	}
 	moved, err := u.observeMembers(o, who)
 	if err != nil || !moved && !o.Write {
 		return err
