@@ -218,6 +218,17 @@ func (c *Config) Under(dir string) {
 	}
 }
 
+// SCIMEventURIs are the SCIM events that the configured streams send; nil when
+// none sends any (ST3).
+func (c *Config) SCIMEventURIs() []string {
+	for i := range c.Streams {
+		if c.Streams[i].sends(sendSCIM) {
+			return scimEventURIs()
+		}
+	}
+	return nil
+}
+
 // sends reports whether a stream sends events of a profile.
 func (s *Stream) sends(profile string) bool { return s.Send == nil || slices.Contains(s.Send, profile) }
 

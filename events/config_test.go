@@ -113,3 +113,20 @@ func TestNewReadsSecrets(t *testing.T) {
 		t.Error("New without a store")
 	}
 }
+
+// TestSCIMEventURIs: only what a configured stream sends is promised (ST3).
+func TestSCIMEventURIs(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		send [][]string
+		want bool
+	}{{nil, false}, {[][]string{{"caep"}}, false}, {[][]string{{"caep"}, {"scim"}}, true}, {[][]string{nil}, true}} {
+		var config Config
+		for _, send := range c.send {
+			config.Streams = append(config.Streams, Stream{Send: send})
+		}
+		if got := len(config.SCIMEventURIs()) > 0; got != c.want {
+			t.Errorf("%v: promised %v, want %v", c.send, got, c.want)
+		}
+	}
+}

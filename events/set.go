@@ -17,9 +17,9 @@ const (
 	uriSCIM           = "urn:ietf:params:scim:event:"
 )
 
-// SCIMEventURIs are the SCIM events that a stream with send: scim sends, for
+// scimEventURIs are the SCIM events that a stream with send: scim sends, for
 // ServiceProviderConfig's securityEvents (ST3).
-func SCIMEventURIs() []string {
+func scimEventURIs() []string {
 	return []string{
 		uriSCIM + "feed:add", uriSCIM + "feed:remove", uriSCIM + "prov:activate", uriSCIM + "prov:create:notice",
 		uriSCIM + "prov:deactivate", uriSCIM + "prov:delete", uriSCIM + "prov:patch:notice",

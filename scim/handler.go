@@ -49,6 +49,9 @@ type Options struct {
 	// Terms gives what the configuration says of a connection; nil is the zero
 	// Terms for all.
 	Terms func(workspace, connection string) Terms
+	// EventURIs are the SCIM events that are really sent, for
+	// ServiceProviderConfig (RFC 9967 section 3); nil when there are none.
+	EventURIs []string
 }
 
 // Terms are what the configuration says of a connection.
@@ -76,6 +79,7 @@ type Handler struct {
 	userBody  int64
 	groupBody int64
 	terms     func(workspace, connection string) Terms
+	eventURIs []string
 
 	failed addressBuckets // Wrong tokens by address.
 	open   addressBuckets // Discovery without a token by address.
@@ -118,7 +122,7 @@ func NewHandler(opt Options) (*Handler, error) {
 		engine: opt.Engine, store: opt.Store, log: opt.Logger, now: opt.Now, proxies: opt.TrustedProxies,
 		base:     strings.TrimSuffix(strings.TrimRight(opt.PublicURL, "/"), basePath) + basePath,
 		userBody: orDefault(opt.UserBody, maxUserBody), groupBody: orDefault(opt.GroupBody, maxGroupBody),
-		links: map[linkKey]*link{},
+		links: map[linkKey]*link{}, eventURIs: opt.EventURIs,
 	}
 	if h.terms = opt.Terms; h.terms == nil {
 		h.terms = func(string, string) Terms { return Terms{} }
@@ -135,6 +139,7 @@ func NewHandler(opt Options) (*Handler, error) {
 // capabilities are those of this release with this handler's limits.
 func (h *Handler) capabilities() Capabilities {
 	c := DefaultCapabilities()
+	c.EventURIs = h.eventURIs
 	c.BulkPayload = int(h.groupBody)
 	return c
 }

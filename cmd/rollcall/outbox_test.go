@@ -61,6 +61,18 @@ func (p *outboxPhone) seen() ([]string, error) {
 	return slices.Clone(p.types), p.bad
 }
 
+// said gives a list of texts two levels down in an answer, nil if it is not
+// there.
+func said(v map[string]any, object, list string) (texts []string) {
+	inner, _ := v[object].(map[string]any)
+	all, _ := inner[list].([]any)
+	for _, x := range all {
+		text, _ := x.(string)
+		texts = append(texts, text)
+	}
+	return texts
+}
+
 // TestServeTellsReceivers is the way of a leaver through the whole program:
 // SCIM request, commit, webhook, proof, revocation feed, public keys.
 func TestServeTellsReceivers(t *testing.T) {
@@ -143,6 +155,9 @@ events:
 		`"externalId":"e1","emails":[{"value":"bo@acme.com","type":"work","primary":true}],"active":true}`)
 	if code != http.StatusCreated {
 		t.Fatalf("%d %v", code, user)
+	}
+	if code, spc := call("GET", "/scim/v2/ServiceProviderConfig", push, ""); code != http.StatusOK || !slices.Contains(said(spc, "securityEvents", "eventUris"), "urn:ietf:params:scim:event:prov:deactivate") {
+		t.Errorf("securityEvents: %d %v", code, spc["securityEvents"])
 	}
 	code, epochs := call("GET", "/v1/epochs", feed, "")
 	if code != http.StatusOK {

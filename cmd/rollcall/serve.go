@@ -142,7 +142,7 @@ func startDaemon(ctx context.Context, config *configs.Config, log *slog.Logger) 
 	d.handler, err = scim.NewHandler(scim.Options{
 		Engine: d.engine, Store: d.store, Logger: log, PublicURL: d.url, TrustedProxies: proxies,
 		UserBody: int64(config.Limits.UserBody), GroupBody: int64(config.Limits.GroupBody),
-		Terms: terms,
+		Terms: terms, EventURIs: config.Events.SCIMEventURIs(),
 	})
 	if err != nil {
 		return d, err
