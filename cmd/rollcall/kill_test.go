@@ -82,7 +82,7 @@ type killWorld struct {
 	file, arm, token string
 	database         *sql.DB
 	receiver         *killReceiver
-	base             string // of the running daemon's SCIM
+	base, admin      string // of the running daemon: SCIM, and the operators' listener
 	cmd              *exec.Cmd
 	kills            int
 }
@@ -117,21 +117,27 @@ func killEngines(t *testing.T, test func(w *killWorld)) {
 				t.Error(err)
 			}
 		})
-		if err := server.NewDatabase(t.Context(), "killed"); err != nil {
-			t.Fatal(err)
-		}
-		dsn, err := url.Parse(server.DSN("killed"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		db, err := sql.Open("pgx", dsn.String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		password, _ := dsn.User.Password()
-		dsn.User = url.User(dsn.User.Username())
-		test(newKillWorld(t, dsn.String(), password, db))
+		test(onPostgres(t, server))
 	})
+}
+
+// onPostgres is a world on a database of the server.
+func onPostgres(t *testing.T, server *pgtest.Server) *killWorld {
+	t.Helper()
+	if err := server.NewDatabase(t.Context(), "killed"); err != nil {
+		t.Fatal(err)
+	}
+	dsn, err := url.Parse(server.DSN("killed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("pgx", dsn.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	password, _ := dsn.User.Password()
+	dsn.User = url.User(dsn.User.Username())
+	return newKillWorld(t, dsn.String(), password, db)
 }
 
 func newKillWorld(t *testing.T, database, password string, db *sql.DB) *killWorld {
@@ -144,6 +150,7 @@ func newKillWorld(t *testing.T, database, password string, db *sql.DB) *killWorl
 	dir := t.TempDir()
 	w := &killWorld{T: t, file: filepath.Join(dir, "rollcall.yaml"), arm: filepath.Join(dir, "arm"), database: db, receiver: newKillReceiver(t)}
 	config := fmt.Sprintf(`listen: 127.0.0.1:0
+admin_listen: 127.0.0.1:0
 database: %q
 %sworkspaces:
   - id: acme
@@ -196,13 +203,13 @@ func (w *killWorld) start() {
 	var log strings.Builder
 	for lines.Scan() {
 		fmt.Fprintln(&log, lines.Text())
-		var line struct{ Msg, SCIM string }
+		var line struct{ Msg, SCIM, Admin string }
 		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "ready" {
 			go func() {
 				for lines.Scan() { // a full pipe would stop the daemon
 				}
 			}()
-			w.cmd, w.base = cmd, line.SCIM
+			w.cmd, w.base, w.admin = cmd, line.SCIM, line.Admin
 			return
 		}
 	}

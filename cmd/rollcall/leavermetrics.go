@@ -66,6 +66,7 @@ type leaverCollector struct {
 	oldest  *prometheus.Desc
 	dead    *prometheus.Desc
 	open    *prometheus.Desc
+	up      *prometheus.Desc
 }
 
 // speedDay is the window of the quantiles.
@@ -83,32 +84,35 @@ func newLeaverCollector(c *configs.Config, s *store.Store) *leaverCollector {
 		oldest:  desc("outbox_oldest_seconds", "Age of the oldest event that waits for the receiver.", "sink"),
 		dead:    desc("outbox_dead", "Dead letters that are kept.", "sink"),
 		open:    desc("findings_open", "Open findings.", "code", "severity"),
+		up:      desc("store_readable", "1 if the store could be read for these metrics, 0 if not: those that come from it are missing then."),
 	}
 }
 
 // Describe lists the metrics.
 func (c *leaverCollector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.seconds, c.leavers, c.pending, c.oldest, c.dead, c.open} {
+	for _, d := range []*prometheus.Desc{c.seconds, c.leavers, c.pending, c.oldest, c.dead, c.open, c.up} {
 		out <- d
 	}
 }
 
-// Collect reads the store. One that cannot be read gives an invalid metric,
-// which the scraper shows.
+// Collect reads the store. What comes from one that cannot be read is missing,
+// and store_readable says so.
 func (c *leaverCollector) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), collectLimit)
 	defer cancel()
 	for i := range c.config.Workspaces {
 		ws := c.config.Workspaces[i].ID
-		var found []prometheus.Metric
+		var found []prometheus.Metric // none when the reading fails in the middle
 		err := c.store.In(ws).View(ctx, func(r *store.Reader) (err error) {
 			found, err = c.read(r, ws)
 			return err
 		})
+		up := 1.0
 		if err != nil {
+			up = 0
 			out <- prometheus.NewInvalidMetric(c.leavers, err)
-			continue
 		}
+		out <- prometheus.MustNewConstMetric(c.up, prometheus.GaugeValue, up, ws)
 		for _, m := range found {
 			out <- m
 		}

@@ -42,7 +42,9 @@ func newMeter() *meter {
 }
 
 func (m *meter) handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+	// What cannot be read, as the store is away, is left out; the rest is
+	// needed just then.
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
 }
 
 // count counts and times the requests of a handler.

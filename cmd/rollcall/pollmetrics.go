@@ -84,8 +84,8 @@ func (c *stateCollector) Describe(out chan<- *prometheus.Desc) {
 // collectLimit bounds the reads of one collection.
 const collectLimit = 4 * time.Second
 
-// Collect reads the states. A store that cannot be read gives an invalid
-// metric, which the scraper shows.
+// Collect reads the states. What comes from a store that cannot be read is
+// missing.
 func (c *stateCollector) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), collectLimit)
 	defer cancel()
