@@ -277,3 +277,20 @@ func TestJoinWaits(t *testing.T) {
 	v.sees(200, "POST", "/join/confirm", url.Values{"name": {"Zoe"}}, "Your wish to join Acme Inc waits")
 	w.as("").post("/v1/members/lookup", obj{"email": "zoe@acme.org"}).is(404)
 }
+
+// TestWays: who joined by a code has no deprovisioning path, and is listed.
+func TestWays(t *testing.T) {
+	w := newWorld(t, nil)
+	v := joinPages(t, w, true)
+	v.proves("zoe@acme.org")
+	v.sees(200, "POST", "/join/confirm", url.Values{"name": {"Zoe"}})
+	id := w.as("").post("/v1/members/lookup", obj{"email": "zoe@acme.org"}).is(200).text("id")
+	if got := w.as("").get("/v1/members/" + id + "/ways").is(200); !strings.Contains(string(got.raw), `"no_path":true`) {
+		t.Errorf("%s", got.raw)
+	}
+	if got := w.as("").get("/v1/members?no_path=true").is(200); !strings.Contains(string(got.raw), "zoe@acme.org") {
+		t.Errorf("%s", got.raw)
+	}
+	w.as("").get("/v1/members?no_path=true&role=admin").is(422)
+	w.as("").get("/v1/members/nobody/ways").is(404)
+}

@@ -77,6 +77,15 @@ func listMembers(x *exchange) (*reply, error) {
 		}
 		f.Role = role
 	}
+	if x.query.Get("no_path") == "true" {
+		if f.States != nil || f.Role != workspace.RoleNone || x.query.Get("group") != "" {
+			return nil, invalid(header("no_path", "it goes without state, role and group", "ask for one of them"))
+		}
+		var err error
+		if f.Unwatched, err = x.h.engine.Directories(x.caller.workspace); err != nil {
+			return nil, err
+		}
+	}
 	group := x.query.Get("group")
 	return listed(x, func(r *store.Reader, after string, limit int) ([]store.MemberListing, error) {
 		if group != "" {
@@ -123,6 +132,12 @@ func one[T any](x *exchange, read func(r *store.Reader) (T, error)) (*reply, err
 
 func getMember(x *exchange) (*reply, error) {
 	return one(x, func(r *store.Reader) (memberView, error) { return readMember(r, x.path["id"]) })
+}
+
+// getWays tells the ways to a revoke. They are no part of the member: what was
+// measured changes with everybody who leaves, and If-Match must not.
+func getWays(x *exchange) (*reply, error) {
+	return one(x, func(r *store.Reader) (sync.Ways, error) { return x.h.engine.Ways(r, x.caller.workspace, x.path["id"]) })
 }
 
 // editMember puts edits of the member in the path before the engine, and

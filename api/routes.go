@@ -65,12 +65,14 @@ func routes() []route {
 
 		list("/v1/members", "listMembers", ScopeMembersRead, "Members, in the order in which they joined; removed ones only by state", page[memberView]{}, listMembers,
 			state("active", "deactivated", "removed"), parameter{name: "role", text: "only this role", enum: []string{"owner", "admin", "member"}},
-			parameter{name: "group", text: "only members of the group with this id"}),
+			parameter{name: "group", text: "only members of the group with this id"},
+			parameter{name: "no_path", text: "only active members of whom nobody tells when their job ends", enum: []string{"true"}}),
 		{
 			method: post, path: "/v1/members/lookup", id: "lookupMember", scope: ScopeMembersRead, summary: "A member by address", body: lookupBody{}, answer: memberView{},
 			status: ok, run: with(lookupMember), problem: []int{http.StatusNotFound},
 		},
 		get("/v1/members/{id}", "getMember", ScopeMembersRead, "A member, in any state", memberView{}, getMember),
+		get("/v1/members/{id}/ways", "getWays", ScopeMembersRead, "How the end of this member's account would reach us, how long that takes, and how long it took", sync.Ways{}, getWays),
 		write(patch, "/v1/members/{id}", "updateMember", ScopeMembersWrite, "Change profile (SELF) or role (M06; M13 where an Owner is touched)", memberPatch{}, memberView{}, ok, with(patchMember)),
 		write(post, "/v1/members/{id}/deactivate", "deactivateMember", ScopeMembersWrite, "End access at once; numbers are handed over (M05)", leaveBody{}, memberView{}, ok, with(deactivateMember)),
 		write(post, "/v1/members/{id}/remove", "removeMember", ScopeMembersWrite, "Remove for good; never on channel mobile (M05, R23)", leaveBody{}, memberView{}, ok, with(removeMember)),

@@ -32,8 +32,11 @@ type MemberFilter struct {
 	Group  string // folded name
 	// Person finds by id, or folded address or name.
 	Person string
-	After  string // member id, keyset
-	Limit  int    // less than 1: no limit
+	// Unwatched, when not nil, shows active members of whom none of these
+	// directories has a record, and whom no liveness asks about.
+	Unwatched []string
+	After     string // member id, keyset
+	Limit     int    // less than 1: no limit
 }
 
 const (
@@ -95,8 +98,11 @@ func (r *Reader) filteredMembers(f MemberFilter) ([]workspace.Member, error) {
 	if len(states) == 0 {
 		states = []workspace.MemberState{workspace.StateActive, workspace.StateDeactivated}
 	}
-	if f.Person != "" {
+	switch {
+	case f.Person != "":
 		return r.persons(f, states)
+	case f.Unwatched != nil:
+		return r.unwatched(f)
 	}
 	state := func(i int) string { return string(states[min(i, len(states)-1)]) }
 	return list(r, scanMember, selectMembers, r.ws, f.After, state(0), state(1), state(2), f.Role.String(),

@@ -87,6 +87,11 @@ type Connection struct {
 	// Reads: it states who exists, though people sign in through it too.
 	Reads  bool
 	SignIn SignInTerms
+	// Every is the time between two polls, and Worst the longest that a change
+	// may stay unseen beside it; zero for what is pushed.
+	Every, Worst time.Duration
+	// Signals: the provider says itself when an account ends.
+	Signals bool
 }
 
 // Engine is the one way from an observation to a change.

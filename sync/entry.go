@@ -166,6 +166,9 @@ func (u *unit) entryRuling(e *Edit, key string) (*workspace.Decision, error) {
 		return refuseEntry("DC7", "The address "+ev.Email+" is not proved: "+why+".", "Sign in with the account that "+domain+" gave you, or ask an Admin or Owner for an invitation."), nil
 	}
 	u.entered.row = row
+	if record == nil && u.s.conns[ev.Connection].SignIn.Every == 0 {
+		u.notices = append(u.notices, ev.Email+" will have no deprovisioning path: nobody tells when this person's job ends (rollcall members list --no-path)")
+	}
 	if ruling, err := u.excludedEntry(e, record); ruling != nil || err != nil {
 		return ruling, err
 	}

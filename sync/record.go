@@ -466,7 +466,7 @@ func (u *unit) leaverReport(c workspace.Change, all []recorded) LeaverReport {
 	seen := u.seen()
 	now := workspace.At(u.e.now())
 	l := LeaverReport{
-		MemberID: c.Member, Label: c.Subject.Label, Class: string(c.Cause.Class), Why: c.Cause.Why, T1: seen, T2: now,
+		MemberID: c.Member, Label: c.Subject.Label, Class: string(c.Cause.Class), Why: c.Cause.Why, Path: u.wayOf(), T1: seen, T2: now,
 		RevokeMS: int64(now-seen) / 1000, Numbers: []LeaverNumber{}, Pending: []string{}, SLOOK: now-seen <= 1_000_000,
 	}
 	l.T0 = moment(u.upstream(c.Member))

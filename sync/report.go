@@ -148,6 +148,7 @@ type LeaverReport struct {
 	Label         string            `json:"label"`
 	Class         string            `json:"class"`
 	Why           string            `json:"why"`
+	Path          WayKind           `json:"path"` // how the word came; "" from a person or the clock
 	T0            *workspace.Micros `json:"t0_upstream_at"`
 	T1            workspace.Micros  `json:"t1_seen_at"`
 	T2            workspace.Micros  `json:"t2_committed_at"`

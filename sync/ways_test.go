@@ -1,7 +1,9 @@
 package sync
 
 import (
-	"slices"
+	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -10,180 +12,162 @@ import (
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
-// steps are the steps of leavers-and-events section 3, by the statement that
-// does each: the cut up to the savepoint, the tail behind it, the log last.
-var steps = []struct{ name, begins string }{
-	{"LT4 state and epoch", "UPDATE member SET"},
-	{"LT3 snapshot", "INSERT INTO snapshot"},
-	{"LT5 tombstone", "INSERT INTO tombstone"},
-	{"LT6 invitations to the leaver", "UPDATE invitation"},
-	{"clock T0 to T2", "INSERT INTO leaver"},
-	{"savepoint", "SAVEPOINT"},
-	{"LT7 numbers", "DELETE FROM assignment"},
-	{"LT7 reserved", "INSERT INTO reservation"},
-	{"LT8 groups", "DELETE FROM group_member"},
-	{"LT11 log head", "UPDATE audit_head"},
-	{"LT11 change records", "INSERT INTO change"},
-	{"LT11 outbox", "INSERT INTO event"},
+// waysOf writes a member's ways as text, without what was measured.
+func (w *world) waysOf(email string) (text string, ways Ways) {
+	w.tb.Helper()
+	err := w.st.In("acme").View(context.Background(), func(r *store.Reader) error {
+		m, err := r.MemberByEmail(email)
+		if err != nil {
+			return err
+		}
+		ways, err = w.e.Ways(r, "acme", m.ID)
+		return err
+	})
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	var out []string
+	for _, way := range ways.Ways {
+		out = append(out, fmt.Sprintf("%s %s %ds-%ds", way.Kind, way.Connection, way.Expected, way.Worst))
+	}
+	if ways.None {
+		out = append(out, "none")
+	}
+	return strings.Join(out, ", "), ways
 }
 
-// leaverUnit gives the steps of the unit that ended somebody's access, in the
-// order in which they were first taken.
-func leaverUnit(t *testing.T, texts []string) []string {
-	t.Helper()
-	var unit []string
-	for _, text := range texts {
-		if strings.HasPrefix(text, "BEGIN") {
-			unit = nil
+// signedIn gives a member a record at a sign-in connection, and with a token
+// something to ask the provider with.
+func (w *world) signedIn(email, connection string, token bool) {
+	w.tb.Helper()
+	err := w.st.In("acme").Update(context.Background(), store.UnitOptions{}, func(tx *store.Tx) error {
+		m, err := tx.MemberByEmail(email)
+		if err != nil {
+			return err
 		}
-		unit = append(unit, text)
-		if text != "COMMIT" {
-			continue
+		row := store.IdentityRow{
+			Identity: workspace.Identity{ID: newID(), Connection: connection, ExternalID: "s-" + email, UserName: email, Email: email, Active: true, Member: m.ID, Version: 1},
+			UserKey:  email, EmailKey: email,
 		}
-		var took []string
-		for _, s := range unit {
-			for _, step := range steps {
-				if strings.HasPrefix(s, step.begins) && !slices.Contains(took, step.name) {
-					took = append(took, step.name)
-				}
-			}
+		if err := tx.InsertIdentity(row); err != nil || !token {
+			return err
 		}
-		if slices.Contains(took, "LT5 tombstone") {
-			return took
-		}
+		return tx.PutGrant(store.GrantRow{Connection: connection, Subject: "s-" + email, Member: m.ID, Sealed: "x"}, workspace.At(w.clock))
+	})
+	if err != nil {
+		w.tb.Fatal(err)
 	}
-	t.Fatal("no unit ended anybody's access")
-	return nil
 }
 
-// TestEveryWayOutIsTheSame: SCIM, a directory that is polled, a person and the
-// clock end access by the same steps in the same order, and leave the same
-// behind: state and epoch first, then tombstone, invitations, numbers by the
-// chain, groups, and the log last (issue 6).
-func TestEveryWayOutIsTheSame(t *testing.T) {
-	const who = "p007@acme.com"
-	type setting struct {
-		w *world
-		d *directory
-		x *user // p007 where SCIM pushes
-	}
-	scim := func(s *setting) {
-		s.x = &user{name: "p007", attrs: map[string]string{"department": "Sales", "manager": "cy@acme.com"}}
-		s.w.push(s.x)
-	}
-	polled := func(s *setting) {
-		s.d = newDirectory(s.w, 20)
-		s.d.set("p007", "department", "Sales")
-		s.d.set("p007", "manager", "cy@acme.com")
-		s.w.mustPoll(s.d)
-	}
-	poll := func(change func(s *setting)) func(s *setting) {
-		return func(s *setting) {
-			change(s)
-			s.d.mark++
-			s.w.mustPoll(s.d)
+// TestWays is sources 9.6: the way to a revoke of each kind of connection, and
+// who has none (OL1).
+func TestWays(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		w.cfg.Connections = append(w.cfg.Connections,
+			Connection{ID: "sso", Kind: "oidc", ActsAs: workspace.RoleAdmin, SignIn: SignInTerms{Every: 15 * time.Minute}},
+			Connection{ID: "plain", Kind: "oidc", ActsAs: workspace.RoleAdmin},
+			Connection{ID: "graph", Kind: "oidc", ActsAs: workspace.RoleAdmin, Reads: true, Every: 2 * time.Minute, Signals: true},
+			Connection{ID: "corp", Kind: "ldap", ActsAs: workspace.RoleAdmin, Every: time.Minute, Worst: 15 * time.Minute},
+			Connection{ID: "try", Kind: "scim", Profile: "okta", ActsAs: workspace.RoleAdmin, Mode: ModeObserve})
+		w.open()
+		w.verified("acme.org")
+		for _, name := range []string{"mail", "asked", "unasked", "graphed", "ldaped", "tried"} {
+			if out := w.join(w.mailbox(name + "@acme.org")); out.State != JoinDone {
+				t.Fatalf("%+v", out)
+			}
 		}
-	}
-	for name, tt := range map[string]struct {
-		begin, end   func(s *setting)
-		class, cause string
-		final        bool
-	}{
-		"SCIM active:false": {scim, func(s *setting) { s.x.off = true; s.w.push(s.x) }, "E1", "disabled", false},
-		"SCIM DELETE":       {scim, func(s *setting) { s.w.drop(s.x) }, "E1", "deleted", false},
-		"disabled in the directory": {
-			polled, poll(func(s *setting) { s.d.disable("p007") }), "E1", "disabled", false,
-		},
-		"deleted in the directory": {polled, poll(func(s *setting) { s.d.leave("p007") }), "E2", "absent", false},
-		"out of scope": {polled, poll(func(s *setting) {
-			x := s.d.people["id-p007"]
-			x.Reason = "filtered"
-			s.d.people["id-p007"] = x
-			s.d.hidden = "id-p007"
-		}), "E2", "filtered", false},
-		"an administrator deactivates": {
-			scim, func(s *setting) { s.w.mustEdit("ann@acme.com", Edit{Kind: EditDeactivate, Member: who}) }, "", "removed", false,
-		},
-		"an administrator removes": {
-			scim, func(s *setting) { s.w.mustEdit("ann@acme.com", Edit{Kind: EditRemove, Member: who}) }, "", "removed", true,
-		},
-		"temporary access expires": {scim, func(s *setting) {
-			end := s.w.clock.Add(time.Hour)
-			s.w.mustEdit("ann@acme.com", Edit{Kind: EditProfile, Member: who, Profile: &Profile{End: &end}})
-			s.w.clock = end.Add(time.Minute)
-			s.w.due()
-		}, "E1", "expired", false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := counted(t)
-			s := &setting{w: w}
-			w.groups("Sales")
-			w.mustEdit("ann@acme.com", Edit{Kind: EditImport, Import: &NumberImport{E164: line, Name: "desk"}})
-			w.push(&user{name: "cy"})
-			tt.begin(s)
-			w.want(who, "member active Sales")
-			w.mustEdit("ann@acme.com", Edit{Kind: EditAssign, Member: who, Number: line, Access: workspace.AccessExclusive})
-			w.mustEdit(who, Edit{Kind: EditInvite, Email: "guest@acme.com"})
-			// An invitation to an alias that the person's record also states.
-			w.write(func(tx *store.Tx) error {
-				return tx.PutInvitation(workspace.Invitation{
-					ID: "inv-alias", Email: who, EmailKey: emailKey(who), Role: workspace.RoleMember, State: workspace.InvitationPending,
-					Inviter: w.member("ann@acme.com"), CreatedAt: workspace.At(w.clock), ExpiresAt: workspace.At(w.clock.Add(24 * time.Hour)), Version: 1,
-				})
-			})
-			epoch, id := w.wayIn(who).Epoch, w.member(who)
-			var texts []string
-			w.counts = func(text string, _ int64) { texts = append(texts, strings.Join(strings.Fields(text), " ")) }
-			tt.end(s)
-			w.counts = nil
-
-			var want []string
-			for _, step := range steps {
-				if step.name != "LT7 reserved" || !tt.final {
-					want = append(want, step.name)
+		w.signedIn("asked@acme.org", "sso", true)
+		w.signedIn("unasked@acme.org", "plain", false)
+		w.signedIn("graphed@acme.org", "graph", false)
+		w.signedIn("ldaped@acme.org", "corp", false)
+		w.signedIn("tried@acme.org", "try", false)
+		w.push(&user{name: "bea"})
+		w.push(&user{name: "eno", conn: "entra"})
+		for email, want := range map[string]string{
+			"mail@acme.org":    "none",
+			"asked@acme.org":   "liveness sso 900s-1800s",
+			"unasked@acme.org": "sign_in plain 43200s-43200s, none",
+			"graphed@acme.org": "signal graph 10s-120s, directory_pull graph 120s-240s, sign_in graph 43200s-43200s",
+			"ldaped@acme.org":  "ldap_poll corp 60s-900s",
+			"tried@acme.org":   "none",
+			"bea@acme.com":     "scim_push okta 30s-300s",
+			"eno@acme.com":     "scim_push entra 2400s-4800s",
+		} {
+			if got, _ := w.waysOf(email); got != want {
+				t.Errorf("%s: %s, want %s", email, got, want)
+			}
+		}
+		directories, err := w.e.Directories("acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var lost []string
+		err = w.st.In("acme").View(context.Background(), func(r *store.Reader) error {
+			found, err := r.Members(store.MemberFilter{Unwatched: directories})
+			for _, m := range found {
+				lost = append(lost, m.Email)
+				if _, ways := w.waysOf(m.Email); !ways.None {
+					t.Errorf("%s is listed and has a path", m.Email)
 				}
 			}
-			got := leaverUnit(t, texts)
-			cut, tail := slices.Index(got, "savepoint"), slices.Index(got, "LT7 numbers")
-			for _, step := range got[max(cut, 0):] {
-				if slices.Contains(want[:5], step) {
-					t.Errorf("%s comes behind the savepoint: it must not fall with the tail", step)
-				}
-			}
-			if !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))) || got[0] != "LT4 state and epoch" ||
-				cut < 0 || tail != cut+1 || slices.Index(got, "LT8 groups") < tail || slices.Index(got, "LT11 log head") < slices.Index(got, "LT8 groups") {
-				t.Errorf("took\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
-			}
-
-			if now := w.wayIn(who); now.SignIn || now.Usable != 0 || now.Epoch <= epoch {
-				t.Errorf("the way in: %+v, the epoch was %d", now, epoch)
-			}
-			answers := "assigned cy:shared:1 owner=cy"
-			if !tt.final {
-				answers += " reserved=p007"
-			}
-			if got := w.numberNow(line); got != answers {
-				t.Errorf("%q answers the number, want %q", got, answers)
-			}
-			a := w.auditor()
-			if rows := a.rows(`SELECT state FROM invitation WHERE invitation_id = 'inv-alias'`); rows[0][0] != "revoked" {
-				t.Errorf("the invitation to the leaver is %s", rows[0][0])
-			}
-			if rows := a.rows(`SELECT CASE WHEN held THEN 'held' ELSE 'open' END FROM invitation WHERE email = 'guest@acme.com'`); rows[0][0] != "held" {
-				t.Errorf("the leaver's own invitation is %s", rows[0][0])
-			}
-			if rows := a.rows(`SELECT class, why FROM (SELECT 1) x, (SELECT COALESCE(MAX(class), '') AS class, COALESCE(MAX(reason), '') AS why FROM absence_proof) p`); tt.class == "E2" && (rows[0][0] != tt.class || rows[0][1] != tt.cause) {
-				t.Errorf("the proof says %v, want %s %s", rows[0], tt.class, tt.cause)
-			}
-			if n := len(a.rows(`SELECT value FROM tombstone WHERE member_id = '` + id + `' AND lifted_at = 0`)); n < 2 {
-				t.Errorf("%d tombstones, want one of the id and one of the address", n)
-			}
-			ended := w.outbox("member.deactivated")
-			if len(ended) != 1 || len(ended[0].Data.Numbers) != 1 || len(ended[0].Data.GroupsLeft) != 1 || ended[0].Data.Sessions != "end_all" {
-				t.Errorf("told: %+v", ended)
-			}
-			w.audited()
+			return err
 		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := strings.Join(lost, " "), "ann@acme.com dan@acme.com mail@acme.org unasked@acme.org tried@acme.org"; got != want {
+			t.Errorf("without a path: %s, want %s", got, want)
+		}
+	})
+}
+
+// TestWaysAreMeasured: what it took lately, from the directory's own time
+// where it states one, and never from a clock that lies ahead (PR2).
+func TestWaysAreMeasured(t *testing.T) {
+	w := lite(t)
+	w.push(&user{name: "bea"})
+	for i, back := range []time.Duration{10 * time.Second, 20 * time.Second, -time.Hour, 0} {
+		x := &user{name: fmt.Sprint("gone", i)}
+		w.push(x)
+		row := x.row()
+		row.Active = false
+		old, err := w.identity(x.id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		row.Member, row.CreatedAt = old.Member, old.CreatedAt
+		o := IdentityObservation{Row: row, Expect: x.ver, Class: workspace.EvidenceE1, Why: "disabled"}
+		if back != 0 {
+			o.UpstreamAt = w.clock.Add(-back)
+		}
+		res, err := w.e.Apply(context.Background(), Batch{
+			Workspace: "acme", Connection: "okta", Kind: RunSCIM, Channel: workspace.ChannelSCIM, SeenAt: w.clock, Identities: []IdentityObservation{o},
+		})
+		if err != nil || res.Refusal != nil {
+			t.Fatal(err, res.Refusal)
+		}
+	}
+	_, ways := w.waysOf("bea@acme.com")
+	m := ways.Ways[0].Measured
+	if m.Upstream.N != 2 || m.Upstream.P50 != 10_000 || m.Upstream.P95 != 20_000 || m.Revoke.N != 4 {
+		t.Errorf("%+v", m)
+	}
+	_, gone := w.waysOf("gone0@acme.com")
+	if gone.None || gone.Why == "" {
+		t.Errorf("somebody who has left is flagged: %+v", gone)
+	}
+	if _, err := w.e.Directories("nowhere"); !errors.Is(err, ErrUnknownWorkspace) {
+		t.Error(err)
+	}
+}
+
+func TestPollInterval(t *testing.T) {
+	t.Parallel()
+	for spec, want := range map[string]time.Duration{
+		"@every 1m": time.Minute, "*/5 * * * *": 5 * time.Minute, "0 8,20 * * *": 12 * time.Hour, "17 3 * * *": 24 * time.Hour, "never": 0,
+	} {
+		if got := PollInterval(spec); got != want {
+			t.Errorf("%s: %s, want %s", spec, got, want)
+		}
 	}
 }

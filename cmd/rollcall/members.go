@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rollcall-sync/rollcall/internal/fold"
 	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/sync"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -78,6 +81,8 @@ type memberListCmd struct {
 	State string `help:"Only this state: ${enum}; active and deactivated ones if left out." enum:"active,deactivated,removed,," default:""`
 	Role  string `help:"Only this role: ${enum}." enum:"owner,admin,member,," default:""`
 	Group string `help:"Only the members of this group." placeholder:"NAME"`
+	// NoPath: OL1.
+	NoPath bool `help:"Only active members of whom nobody tells when their job ends: no directory has them, and no provider is asked about them."`
 }
 
 // Help is shown by --help.
@@ -104,6 +109,18 @@ func (c *memberListCmd) Run(ctx context.Context, env *environment) (err error) {
 		return err
 	}
 	defer s.close(&err)
+	if c.NoPath {
+		if c.Group != "" || c.Role != "" || c.State != "" {
+			return &exitError{exitUsage, errors.New("--no-path goes without --state, --role and --group")}
+		}
+		engine, err := s.engine(ctx)
+		if err != nil {
+			return err
+		}
+		if filter.Unwatched, err = engine.Directories(s.workspace.ID); err != nil {
+			return err
+		}
+	}
 	members, err := s.members(ctx, filter)
 	if err != nil {
 		return err
@@ -170,8 +187,16 @@ func (c *memberShowCmd) Run(ctx context.Context, env *environment) (err error) {
 		return err
 	}
 	v := viewMember(m)
+	ways, err := s.ways(ctx, m.ID)
+	if err != nil {
+		return err
+	}
 	if c.Format == "json" {
-		return writeJSON(env.out, v)
+		return writeJSON(env.out, struct {
+			memberView
+			Ways   []sync.Way `json:"ways"`
+			NoPath bool       `json:"no_path"`
+		}{v, ways.Ways, ways.None})
 	}
 	return writeFields(env.out, [][2]string{
 		{"name", v.Name},
@@ -188,8 +213,51 @@ func (c *memberShowCmd) Run(ctx context.Context, env *environment) (err error) {
 		{"last active", stamp(m.LastActiveAt)},
 		{"reason", m.Reason},
 		{"sessions", "epoch " + strconv.FormatInt(m.Epoch, 10)},
+		{"revoke", revokeText(&ways)},
 		{"id", v.ID},
 	})
+}
+
+// ways reads a member's ways to a revoke.
+func (s *session) ways(ctx context.Context, member string) (w sync.Ways, err error) {
+	engine, err := s.engine(ctx)
+	if err != nil {
+		return w, err
+	}
+	err = s.view(ctx, func(r *store.Reader) (err error) {
+		w, err = engine.Ways(r, s.workspace.ID, member)
+		return err
+	})
+	return w, err
+}
+
+// revokeText says how the end of a person's account reaches us, how long that
+// takes, and how long it took.
+func revokeText(w *sync.Ways) string {
+	if w.None {
+		return "NO DEPROVISIONING PATH: nobody tells when this person's job ends"
+	}
+	var out []string
+	for i := range w.Ways {
+		way := &w.Ways[i]
+		text := string(way.Kind) + " by " + way.Connection
+		if way.Expected > 0 {
+			text += fmt.Sprintf(", expected %s, at worst %s", seconds(way.Expected), seconds(way.Worst))
+		}
+		if q := way.Measured.Upstream; q.N > 0 {
+			text += fmt.Sprintf(", measured %s (p50), %s (p95) of %d", millis(q.P50), millis(q.P95), q.N)
+		} else if q := way.Measured.Revoke; q.N > 0 {
+			text += fmt.Sprintf(", measured %s (p95) once seen, of %d", millis(q.P95), q.N)
+		}
+		out = append(out, text)
+	}
+	return strings.Join(out, "; ")
+}
+
+func seconds(n int64) string { return (time.Duration(n) * time.Second).String() }
+
+func millis(n int64) string {
+	return (time.Duration(n) * time.Millisecond).Round(time.Millisecond).String()
 }
 
 // person finds the one member whom a person's words mean.

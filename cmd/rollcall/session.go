@@ -155,12 +155,17 @@ func engineWorkspace(c *configs.Config, w *configs.Workspace) sync.Workspace {
 			polled.Provider, polled.Tenant = sync.ProviderOf(conn.OIDC.Issuer), conn.OIDC.Tenant
 			polled.TrustEmail, polled.Reads = string(conn.OIDC.TrustEmail), conn.OIDC.Directory.Kind != ""
 			polled.SignIn = signInTerms(conn)
+			polled.Signals = conn.OIDC.Signals.BackchannelLogout || conn.OIDC.Signals.SSF.Mode != ""
 		}
 		if conn.Kind == "scim" {
 			polled.Quiet = quietOf(conn)
 		}
 		if conn.Polled() {
 			polled.Brake = &conn.Brake
+			polled.Every = sync.PollInterval(conn.Poll)
+		}
+		if conn.Kind == "ldap" {
+			polled.Worst = conn.Sweep
 		}
 		out.Connections = append(out.Connections, polled)
 	}

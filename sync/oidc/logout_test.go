@@ -84,8 +84,10 @@ func TestSignalsWithoutKeys(t *testing.T) {
 	}
 }
 
-const caep = "https://schemas.openid.net/secevent/caep/event-type/"
-const risc = "https://schemas.openid.net/secevent/risc/event-type/"
+const (
+	caep = "https://schemas.openid.net/secevent/caep/event-type/"
+	risc = "https://schemas.openid.net/secevent/risc/event-type/"
+)
 
 func (o *op) setOf(c *clock, event string, body any) map[string]any {
 	return map[string]any{
@@ -160,10 +162,18 @@ func TestEventsAndSubjects(t *testing.T) {
 		"verification":         {"https://schemas.openid.net/secevent/ssf/event-type/verification", me, map[string]any{}, "verification u-bo  0s"},
 		"something else":       {caep + "device-compliance-change", me, map[string]any{}, "other u-bo  0s"},
 		"opaque":               {caep + "session-revoked", map[string]any{"format": "opaque", "id": "u-cy"}, map[string]any{}, "session-revoked u-cy  0s"},
-		"complex, a session": {caep + "session-revoked", map[string]any{"format": "complex", "user": me, "session": map[string]any{"format": "opaque", "id": "s9"}},
-			map[string]any{}, "session-revoked u-bo s9 0s"},
-		"complex, disabled": {risc + "account-disabled", map[string]any{"format": "complex", "user": me, "session": map[string]any{"format": "opaque", "id": "s9"}},
-			map[string]any{}, "account-disabled u-bo  0s"},
+		"complex, a session": {
+			caep + "session-revoked",
+			map[string]any{"format": "complex", "user": me, "session": map[string]any{"format": "opaque", "id": "s9"}},
+			map[string]any{},
+			"session-revoked u-bo s9 0s",
+		},
+		"complex, disabled": {
+			risc + "account-disabled",
+			map[string]any{"format": "complex", "user": me, "session": map[string]any{"format": "opaque", "id": "s9"}},
+			map[string]any{},
+			"account-disabled u-bo  0s",
+		},
 		"by address":        {risc + "account-disabled", map[string]any{"format": "email", "email": "bo@acme.com"}, map[string]any{}, "account-disabled   0s"},
 		"of another issuer": {risc + "account-disabled", map[string]any{"format": "iss_sub", "iss": "https://evil.example", "sub": testSubject}, map[string]any{}, "account-disabled   0s"},
 		"an old draft":      {caep + "session-revoked", nil, map[string]any{"subject": me}, "session-revoked u-bo  0s"},

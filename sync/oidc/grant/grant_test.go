@@ -143,12 +143,12 @@ func TestMethods(t *testing.T) {
 		public   crypto.PublicKey
 		want     jose.SignatureAlgorithm
 	}{
-		"RS256": {pkcs8(rsaKey()), "", rsaKey().Public(), jose.RS256},
-		"PS256": {pkcs8(rsaKey()), "PS256", rsaKey().Public(), jose.PS256},
-		"ES256": {pkcs8(ecKey()), "", ecKey().Public(), jose.ES256},
-		"PKCS1": {block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey())), "", rsaKey().Public(), jose.RS256},
-		"SEC1":  {block("EC PRIVATE KEY", must(x509.MarshalECPrivateKey(ecKey()))), "", ecKey().Public(), jose.ES256},
-		"JWK":   {string(must(json.Marshal(jose.JSONWebKey{Key: ecKey(), KeyID: "k7"}))), "", ecKey().Public(), jose.ES256},
+		"RS256":            {pkcs8(rsaKey()), "", rsaKey().Public(), jose.RS256},
+		"PS256":            {pkcs8(rsaKey()), "PS256", rsaKey().Public(), jose.PS256},
+		"ES256":            {pkcs8(ecKey()), "", ecKey().Public(), jose.ES256},
+		"PKCS1":            {block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey())), "", rsaKey().Public(), jose.RS256},
+		"SEC1":             {block("EC PRIVATE KEY", must(x509.MarshalECPrivateKey(ecKey()))), "", ecKey().Public(), jose.ES256},
+		"JWK":              {string(must(json.Marshal(jose.JSONWebKey{Key: ecKey(), KeyID: "k7"}))), "", ecKey().Public(), jose.ES256},
 		"with certificate": {pkcs8(rsaKey()) + certificate(rsaKey()), "PS256", rsaKey().Public(), jose.PS256},
 	} {
 		t.Run("private_key_jwt/"+name, func(t *testing.T) {
