@@ -32,7 +32,9 @@ func (w *world) ended() *user {
 // gone wants somebody to hold nothing and to have no way in.
 func (w *world) gone(email string) {
 	w.tb.Helper()
-	w.want(email, "member deactivated")
+	if got := w.show(email); !strings.HasSuffix(got, " deactivated") {
+		w.tb.Errorf("%s is %q, want nothing behind deactivated", email, got)
+	}
 	id := w.member(email)
 	w.read(func(r *store.Reader) error {
 		left, err := r.WayIn(id)
