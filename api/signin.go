@@ -141,7 +141,7 @@ func (s *SignIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	head.Set("Cache-Control", "no-store")
 	head.Set("X-Content-Type-Options", "nosniff")
 	head.Set("Referrer-Policy", "no-referrer")
-	head.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
+	head.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
 	head.Set("X-Request-Id", uuid.Must(uuid.NewV7()).String())
 	r.Body = http.MaxBytesReader(w, r.Body, signInBody)
 	ctx, cancel := context.WithTimeout(r.Context(), signInMax)

@@ -30,11 +30,10 @@ type link struct {
 	Text string `json:"text"`
 }
 
-// layout has no style and no script: nothing that a policy would have to let
-// in.
+// layout has no script, and the style of the pages beside it.
 var layout = template.Must(template.New("page").Parse(`<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{{.Title}} - Rollcall</title></head>
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{{.Title}} - Rollcall</title><link rel="stylesheet" href="/join/style.css"></head>
 <body>
 <main>
 <h1>{{.Title}}</h1>

@@ -27,7 +27,7 @@ func TestExampleSignInLoads(t *testing.T) {
 	}
 	// What the example calls a default is one.
 	want := sso.OIDC
-	fresh := oidc.Config{SignIn: oidc.SignIn{ClientID: "rollcall"}}.WithDefaults()
+	fresh := oidc.Config{SignIn: oidc.SignIn{ClientID: "rollcall"}, Signals: oidc.Signals{SSF: oidc.SSF{Mode: "poll"}}}.WithDefaults()
 	if got := want.SignIn; got.Subject != fresh.SignIn.Subject || got.GroupsClaim != fresh.SignIn.GroupsClaim || got.Lifetime != fresh.SignIn.Lifetime {
 		t.Errorf("sign_in %+v, defaults %+v", got, fresh.SignIn)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/rollcall-sync/rollcall/configs"
+	"github.com/rollcall-sync/rollcall/sync/oidc"
 )
 
 type checkConfigCmd struct {
@@ -81,15 +82,16 @@ func (c *checkConfigCmd) Run(ctx context.Context, env *environment) error {
 	return nil
 }
 
-// testDirectories tests every directory of a configuration.
+// testDirectories tests every directory and identity provider of a
+// configuration.
 func testDirectories(ctx context.Context, config *configs.Config) (probes []probeView, err error) {
 	for i := range config.Workspaces {
 		w := &config.Workspaces[i]
 		for k := range w.Connections {
-			if !w.Connections[k].Polled() {
+			if c := &w.Connections[k]; !c.Polled() && c.Kind != oidc.Kind {
 				continue
 			}
-			v, err := testDirectory(ctx, w, &w.Connections[k])
+			v, err := testConnection(ctx, config, w, &w.Connections[k])
 			if err != nil {
 				return nil, err
 			}

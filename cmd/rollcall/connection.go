@@ -12,6 +12,7 @@ import (
 
 	"github.com/rollcall-sync/rollcall/configs"
 	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/sync/oidc"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -19,6 +20,8 @@ type connectionsCmd struct {
 	List connectionListCmd `cmd:"" default:"withargs" help:"List connections with their state (the default)."`
 	Show connectionShowCmd `cmd:"" help:"Show one connection."`
 	Test connectionTestCmd `cmd:"" help:"Test a directory: address, credentials, each right; says what is missing."`
+	// Watched is about liveness.
+	Watched connectionWatchedCmd `cmd:"" help:"List whom the provider is asked about, and who has no deprovisioning path."`
 }
 
 // connectionView is a connection in JSON.
@@ -38,7 +41,8 @@ type connectionView struct {
 	Server    *string           `json:"server"`
 	Mark      *string           `json:"mark"`
 	Held      int               `json:"held_plans"`
-	SCIM      *scimView         `json:"scim"` // of kind scim, in show alone
+	SCIM      *scimView         `json:"scim"`    // of kind scim, in show alone
+	SignIn    *signInView       `json:"sign_in"` // of kind oidc
 }
 
 // connections reads the state of the configured connections.
@@ -79,12 +83,24 @@ func readConnection(r *store.Reader, c *configs.Connection, holds []store.HoldRo
 			v.Held++
 		}
 	}
+	if c.Kind == oidc.Kind {
+		var cause string
+		if v.SignIn, cause, err = readSignIn(r, c, time.Now()); err != nil {
+			return v, err
+		}
+		if v.Cause = optionalText(cause); v.Cause != nil {
+			v.State = "degraded"
+		}
+	}
 	if !c.Polled() {
 		return v, nil
 	}
 	p, err := r.PollState(c.ID)
 	v.Failures, v.NextTryAt, v.LastFull, v.LastSweep = p.Failures, optionalTime(p.NextAt), optionalTime(p.LastFullAt), optionalTime(p.LastSweepAt)
-	v.Cause, v.Server, v.Mark = optionalText(p.Cause), optionalText(p.Server), optionalText(p.Mark)
+	v.Server, v.Mark = optionalText(p.Server), optionalText(p.Mark)
+	if p.Cause != "" {
+		v.Cause = &p.Cause
+	}
 	if v.Cause != nil {
 		v.State = "degraded"
 	}
@@ -189,7 +205,7 @@ func (c *connectionShowCmd) Run(ctx context.Context, env *environment) (err erro
 			{"held plans", strconv.Itoa(v.Held)},
 			{"server", deref(v.Server)},
 			{"mark", deref(v.Mark)},
-		}, v.SCIM.fields()...))
+		}, append(v.SCIM.fields(), v.SignIn.fields()...)...))
 	}
 	return nil
 }
@@ -203,13 +219,14 @@ func zeroIsNone(n int) string {
 
 type connectionTestCmd struct {
 	workspaceFlag
-	Connection string `arg:"" help:"Connection whose directory is read: kind ldap, or kind oidc with directory."`
+	Connection string `arg:"" help:"Connection of kind ldap or oidc."`
 	Format     string `help:"Output: ${enum}." enum:"text,json" default:"text"`
 }
 
 // Help is shown by --help.
 func (connectionTestCmd) Help() string {
 	return `Signs in at the directory as the daemon would and tries every right with a small read; writes nothing, here or there, and needs no store.
+Of kind oidc, looks at what sign-in and signals need too.
 Exit 0 if all that is needed is there, 1 if not. Warnings say what will stay invisible.
 
 Example:
@@ -226,11 +243,11 @@ func (c *connectionTestCmd) Run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
-	connection, err := polledConnection(w, c.Connection)
+	connection, err := testedConnection(w, c.Connection)
 	if err != nil {
 		return err
 	}
-	found, err := testDirectory(ctx, w, connection)
+	found, err := testConnection(ctx, config, w, connection)
 	if err != nil {
 		return err
 	}
@@ -259,6 +276,8 @@ type probeView struct {
 	Groups       int         `json:"groups"`
 	Rights       []rightView `json:"rights"`
 	Warnings     []string    `json:"warnings"`
+
+	reads bool // the connection has a directory
 }
 
 // rightView is one right that the account needs.
@@ -270,7 +289,49 @@ type rightView struct {
 	Remedy   string `json:"remedy"`
 }
 
-// testDirectory is "test connection". What the directory answers is the
+// testedConnection finds a connection that can be tested.
+func testedConnection(w *configs.Workspace, id string) (*configs.Connection, error) {
+	if c, err := oidcConnection(w, id); err == nil {
+		return c, nil
+	}
+	return polledConnection(w, id)
+}
+
+// testConnection is "test connection": the directory, and what sign-in needs.
+func testConnection(ctx context.Context, config *configs.Config, w *configs.Workspace, c *configs.Connection) (v probeView, err error) {
+	v = probeView{ConnectionID: c.ID, OK: true, Rights: []rightView{}, Warnings: []string{}}
+	if c.Polled() {
+		if v, err = testDirectory(ctx, w, c); err != nil {
+			return v, err
+		}
+	}
+	if c.Kind != oidc.Kind {
+		return v, nil
+	}
+	var ring *oidc.Ring
+	if !config.KeyRing.IsZero() {
+		ring = oidc.NewRing(config.KeyRing)
+	}
+	p, err := oidc.New(c.OIDC, oidc.Options{Connection: c.ID, CA: c.CA, Ring: ring})
+	if err != nil {
+		return v, err
+	}
+	defer p.Close()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	probe := p.Check(ctx)
+	if v.Server == "" {
+		v.Server, v.Tenant = probe.Server, probe.Tenant
+	}
+	v.Warnings = append(v.Warnings, probe.Warnings...)
+	for _, r := range probe.Rights {
+		v.Rights = append(v.Rights, rightView(r))
+		v.OK = v.OK && r.Granted
+	}
+	return v, nil
+}
+
+// testDirectory tests the directory of a connection. What the directory answers is the
 // verdict; an error is ours.
 func testDirectory(ctx context.Context, w *configs.Workspace, c *configs.Connection) (v probeView, err error) {
 	ctx, cancel := context.WithTimeout(ctx, testLimit)
@@ -283,7 +344,7 @@ func testDirectory(ctx context.Context, w *configs.Workspace, c *configs.Connect
 	probe, perr := d.source.Check(ctx)
 	v = probeView{
 		ConnectionID: c.ID, OK: perr == nil, Server: probe.Server, Tenant: probe.Tenant, People: probe.People, Groups: probe.Groups,
-		Rights: []rightView{}, Warnings: orEmpty(probe.Warnings),
+		Rights: []rightView{}, Warnings: orEmpty(probe.Warnings), reads: true,
 	}
 	if perr != nil {
 		v.Error = optionalText(perr.Error())
@@ -324,6 +385,8 @@ func (v *probeView) text(out io.Writer) error {
 	switch {
 	case v.Error != nil:
 		fmt.Fprintf(&b, "FAILED  %s: %s\n        do   %s\n", v.ConnectionID, clean(*v.Error), connectHint)
+	case v.OK && !v.reads:
+		fmt.Fprintf(&b, "%s is good; next: sign in at /signin/%s\n", v.ConnectionID, v.ConnectionID)
 	case v.OK:
 		fmt.Fprintf(&b, "%s is good; next: rollcall sync %s --dry-run\n", v.ConnectionID, v.ConnectionID)
 	default:

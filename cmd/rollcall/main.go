@@ -42,6 +42,7 @@ type grammar struct {
 	Approve     approveCmd     `cmd:"" help:"Apply exactly the held plan that was shown."`
 	Reject      rejectCmd      `cmd:"" help:"Refuse a held plan, and remember it."`
 	Events      eventsCmd      `cmd:"" help:"Events for receivers: what waits, dead letters, retry."`
+	Rekey       rekeyCmd       `cmd:"" help:"Encrypt the store's secrets anew with the first key of key_ring."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring the database to this binary's schema."`
 	Health      healthCmd      `cmd:"" help:"Ask the running daemon whether it is ready."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

@@ -275,7 +275,16 @@ func newSignInWorld(t *testing.T, port int, f *front, issuer, secret string) *si
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.d, err = startDaemon(t.Context(), config, slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))); err != nil {
+	w.start(config, slog.LevelDebug)
+	return w
+}
+
+// start starts the daemon; it ends with the test.
+func (w *signInWorld) start(config *configs.Config, level slog.Level) {
+	t := w.t
+	t.Helper()
+	var err error
+	if w.d, err = startDaemon(t.Context(), config, slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: level}))); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -290,7 +299,6 @@ func newSignInWorld(t *testing.T, port int, f *front, issuer, secret string) *si
 			t.Logf("the daemon says:\n%s", w.log.String())
 		}
 	})
-	return w
 }
 
 // provision makes a member by SCIM, with the immutable id at the provider.

@@ -100,7 +100,9 @@ type SSF struct {
 	// Endpoint is where we poll; "" asks the transmitter's configuration
 	// endpoint for the stream.
 	Endpoint string `yaml:"endpoint"`
-	// Every is the time between two polls; 0 is 30 seconds.
+	// Every is the time between two polls; 0 is 30 seconds. With push it is how
+	// often the transmitter says that it is alive; 0 expects nothing. A stream
+	// that is silent for twice as long is degraded (ON4).
 	Every time.Duration `yaml:"every"`
 }
 
@@ -148,7 +150,7 @@ func (c Config) WithDefaults() Config {
 	if c.Liveness.OnInvalidGrant == "" {
 		c.Liveness.OnInvalidGrant = EndSessions
 	}
-	if c.Signals.SSF.Every == 0 {
+	if c.Signals.SSF.Every == 0 && c.Signals.SSF.Mode == "poll" {
 		c.Signals.SSF.Every = DefaultSSFEvery
 	}
 	if c.Signals.SSF.Audience == "" {

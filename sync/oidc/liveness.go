@@ -69,7 +69,7 @@ func (p *Provider) Alive(ctx context.Context, subject, sealed string, keep func(
 	}
 	// OI9: an answer without a refresh token leaves the old one good.
 	if fresh.RefreshToken != "" && (fresh.RefreshToken != token.Reveal() || stale) {
-		again, err := p.opt.Ring.Seal(p.bound(subject), secret.New(fresh.RefreshToken))
+		again, err := p.Seal(subject, fresh.RefreshToken)
 		if err != nil {
 			return sync.Alive{Kind: sync.AnswerTrouble, Code: "key_ring"}, err
 		}
@@ -191,6 +191,11 @@ func (p *Provider) Revoke(ctx context.Context, subject, sealed string) error {
 		return fmt.Errorf("revoking a token: %w", err)
 	}
 	return nil
+}
+
+// Seal seals a refresh token of somebody for the store.
+func (p *Provider) Seal(subject, token string) (string, error) {
+	return p.opt.Ring.Seal(p.bound(subject), secret.New(token))
 }
 
 // Reseal seals a token with the ring's first key, if another one sealed it.

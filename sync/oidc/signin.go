@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"github.com/rollcall-sync/rollcall/internal/secret"
 	"github.com/rollcall-sync/rollcall/sync"
 )
 
@@ -83,7 +82,7 @@ func (p *Provider) Finish(ctx context.Context, a sync.Attempt, query url.Values)
 		return sync.SignedIn{}, err
 	}
 	if token.RefreshToken != "" && p.cfg.Liveness.Every > 0 && p.opt.Ring != nil {
-		if s.Grant, err = p.opt.Ring.Seal(p.bound(s.Subject), secret.New(token.RefreshToken)); err != nil {
+		if s.Grant, err = p.Seal(s.Subject, token.RefreshToken); err != nil {
 			return sync.SignedIn{}, err
 		}
 	}

@@ -231,8 +231,8 @@ func (v *validation) signals(c *Config) {
 	if s.Audience == "" && !c.SignIn.Has() {
 		v.addf("signals.ssf.audience", "is missing: without sign_in there is no client_id to take its place")
 	}
-	if s.Mode == "push" && (s.Endpoint != "" || s.Every != 0) {
-		v.addf("signals.ssf.mode", "push waits to be called: remove endpoint and every, or write poll")
+	if s.Mode == "push" && s.Endpoint != "" {
+		v.addf("signals.ssf.mode", "push waits to be called: remove endpoint, or write poll")
 	}
 	if s.Mode == "poll" && s.Authorization.IsZero() {
 		v.addf("signals.ssf.authorization", "is missing: write file:/PATH of the token that the transmitter gave out")
