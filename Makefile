@@ -13,7 +13,7 @@ BENCHSTAT_VERSION     := v0.0.0-20260908200009-22c9c6c9d4da
 GOLANGCI_LINT         := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prepare bench bench-leavers bench-ldap bench-graph kill robustness microbench benchstat differential linearizability fuzz lint fmt generate verify build docker clean
+.PHONY: help demo test prepare bench bench-leavers bench-scim bench-ldap bench-graph kill robustness microbench benchstat differential linearizability fuzz lint fmt generate verify build docker clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ bench: build ## measure the daemon over HTTP and print one table: rates, CPU, la
 
 bench-leavers: build ## end access under 200 requests a second, with slow and dead receivers beside, and print times beside bars
 	@go run ./internal/bench -leavers -binary $(BIN)/rollcall -rate 60s $(BENCHFLAGS)
+
+bench-scim: ## SCIM load as Entra and Okta send it, at 1,000, 20,000 and 100,000 people; lists, filters, 1,000 members at once, deactivation under load
+	go test ./scim -run '^$$' -bench 'Clients|Growth|Lookup|Pages|Lists|GroupAdd|PatchMembers|Deactivate' -timeout 120m $(BENCHFLAGS)
 
 bench-ldap: ## poll a slapd with 1,000 and with 100,000 people, beside ldapsearch paging the same attributes (minutes)
 	go test -run '^$$' -bench Directory -benchtime 1x -timeout 60m ./internal/e2e
@@ -55,7 +58,8 @@ microbench: ## run the benchmarks of the packages; BENCH=REGEXP picks some
 
 benchstat: $(BIN)/benchstat ## install benchstat into bin/, to compare two runs of make microbench
 
-differential: ## compare PATCH with the npm package scim-patch (needs node and npm); docs/scim-patch-differences.md
+differential: ## 100,000 random filters and resources: SQLite, PostgreSQL and evaluator agree; PATCH against npm's scim-patch (needs node; docs/scim-patch-differences.md)
+	go test ./scim -run 'TestSQLEqualsEvaluator|TestFilterOnEverything' -count 1 -timeout 60m -v -rapid.checks=1700
 	go test -tags differential -run TestPatchAgainstScimPatch -count 1 -v ./scim
 
 linearizability: ## check 50 histories of 16 concurrent SCIM clients on both engines, instead of the one of make test (ROUNDS=N)

@@ -249,8 +249,10 @@ func FuzzCursor(f *testing.F) {
 
 // TestFilterOnEverything: any filter over any attribute finds the resources
 // that the evaluator accepts, as they stand in answers, with the exact total.
-func TestFilterOnEverything(t *testing.T) {
-	p := newProvider(t, providerOptions{mapping: testMapping})
+func TestFilterOnEverything(t *testing.T) { onBoth(t, filterOnEverything) }
+
+func filterOnEverything(t *testing.T, url string) {
+	p := newProvider(t, providerOptions{mapping: testMapping, url: url})
 	ann := p.request("okta", "POST", "/Users", `{"schemas":["`+URNUser+`"],"userName":"ann@acme.com","externalId":"E1","title":"Lead","profileUrl":"https://acme.com/a",
 		"name":{"middleName":"Mia"},"addresses":[{"type":"work","locality":"Oslo"},{"type":"home","locality":"Bergen"}],"roles":[{"value":"Member"}],
 		"urn:acme:scim:User":{"phoneSite":"Oslo"},"`+URNEnterpriseUser+`":{"costCenter":"7","manager":{"value":"x"}},
