@@ -44,15 +44,16 @@ func openDirectory(w *configs.Workspace, c *configs.Connection, s *store.Store, 
 		MinExpected: c.MinExpected.N, OutOfScope: c.OutOfScope,
 	}}
 	var known, groups func(context.Context) ([]string, error)
+	var unknown func(context.Context, []string) ([]string, error)
 	if s != nil {
-		known, groups = longestKnown(s.In(w.ID), c.ID), knownGroups(s.In(w.ID), c.ID)
+		known, groups, unknown = longestKnown(s.In(w.ID), c.ID), knownGroups(s.In(w.ID), c.ID), unknownPeople(s.In(w.ID), c.ID)
 	}
 	var err error
 	if c.Kind == ldap.Kind {
 		d.source, err = ldap.New(c.Config, ldap.Options{Connection: c.ID, Known: known, Log: log})
 	} else {
 		d.source, err = pull.New(c.OIDC, pull.Options{
-			Connection: c.ID, Sentinel: c.Sentinel, Known: known, Mapped: mappedGroups(w, c.ID), Groups: groups, CA: c.CA, Buckets: &apiRates, Log: log,
+			Connection: c.ID, Sentinel: c.Sentinel, Known: known, Mapped: mappedGroups(w, c.ID), Groups: groups, Unknown: unknown, CA: c.CA, Buckets: &apiRates, Log: log,
 		})
 	}
 	if err != nil {
@@ -110,6 +111,26 @@ func longestKnown(h *store.Handle, connection string) func(context.Context) ([]s
 			return err
 		})
 		return ids, err
+	}
+}
+
+// unknownPeople gives those of some ids whom the store does not have.
+func unknownPeople(h *store.Handle, connection string) func(context.Context, []string) ([]string, error) {
+	return func(ctx context.Context, ids []string) (unknown []string, err error) {
+		err = h.View(ctx, func(r *store.Reader) error {
+			list, err := r.KnownByExternal(connection, ids)
+			have := map[string]bool{}
+			for i := range list {
+				have[list[i].ExternalID] = true
+			}
+			for _, id := range ids {
+				if !have[id] {
+					unknown = append(unknown, id)
+				}
+			}
+			return err
+		})
+		return unknown, err
 	}
 }
 

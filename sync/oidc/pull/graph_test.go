@@ -322,6 +322,66 @@ func TestGraphNesting(t *testing.T) {
 	}
 }
 
+// TestGraphJoinsWhileRead: somebody who is made and put into a group between
+// the reads of the two deltas is met with the membership, then or next time.
+func TestGraphJoinsWhileRead(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"/v1.0/users/delta", "/v1.0/groups/delta"} {
+		r := newRig(t, oidc.Graph)
+		ids := r.staff(2)
+		group := r.fake.AddGroup("phone-admins", fakeidp.Member{ID: ids[0]})
+		r.named("phone-admins")
+		s := r.source()
+		_, cursor := r.full(s)
+		late := ""
+		r.fake.OnPage(func(path string) {
+			if path == at && late == "" {
+				late = r.person("late")
+				r.fake.Join(group, fakeidp.Member{ID: late})
+			}
+		})
+		known := map[string]bool{}
+		for range 2 {
+			var c *sourcetest.Collector
+			c, cursor = r.delta(s, cursor)
+			for id := range c.People() {
+				known[id] = true
+			}
+			for _, id := range members(c, group) {
+				if !known[id] {
+					t.Errorf("%s: %s is stated as a member before it is known as a person", at, id)
+				}
+				known[id+" member"] = true
+			}
+		}
+		if !known[late+" member"] {
+			t.Errorf("%s: the membership is lost", at)
+		}
+	}
+}
+
+// TestGraphLag: a group that names somebody whom the list of people does not
+// show yet is read again, until it does.
+func TestGraphLag(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, oidc.Graph)
+	ids := r.staff(2)
+	group := r.fake.AddGroup("phone-admins", fakeidp.Member{ID: ids[0]})
+	r.named("phone-admins")
+	s := r.source()
+	_, cursor := r.full(s)
+	lagging := "00000001-0000-4000-8000-0000000000ff"
+	r.fake.Join(group, fakeidp.Member{ID: lagging})
+	if _, err := s.Delta(r.ctx(), cursor, &sourcetest.Collector{}); !incomplete(err) {
+		t.Errorf("%v, want IncompleteError", err)
+	}
+	r.fake.Add(fakeidp.Person{ID: lagging, UserName: "late@acme.com"})
+	c, _ := r.delta(s, cursor)
+	if _, known := c.People()[lagging]; !known || !slices.Equal(members(c, group), []string{lagging}) {
+		t.Errorf("people %v, members %v", c.People(), members(c, group))
+	}
+}
+
 // TestGraphGroupGetsMappedName: a group that takes a mapped name is read.
 func TestGraphGroupGetsMappedName(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -29,20 +30,66 @@ type graphDelta struct {
 	removed map[string]time.Time
 	named   map[string]bool
 	unclear map[string]bool // without the flag, named twice, or gone and there
+	// came are people who came into groups.
+	came map[string]bool
 }
 
-// delta reads what changed of people, then of groups.
+// delta reads what changed of groups, then of people: whoever has just been
+// made and put into a group is then met as a person too, since no later delta
+// names the membership again.
 func (g *graph) delta(ctx context.Context, r *reader, from position) (position, error) {
-	d := &graphDelta{graph: g, r: r, removed: map[string]time.Time{}, named: map[string]bool{}, unclear: map[string]bool{}}
+	d := &graphDelta{
+		graph: g, r: r, removed: map[string]time.Time{}, named: map[string]bool{}, unclear: map[string]bool{}, came: map[string]bool{},
+	}
 	next := from
 	var err error
+	if g.dir.Groups != oidc.GroupsNone {
+		if next.Groups, next.Closure, err = d.changedGroups(ctx, from.Groups, from.Closure); err != nil {
+			return next, err
+		}
+	}
 	if next.Users, err = d.users(ctx, from.Users); err != nil {
 		return next, err
 	}
-	if g.dir.Groups != oidc.GroupsNone {
-		next.Groups, next.Closure, err = d.changedGroups(ctx, from.Groups, from.Closure)
+	return next, d.strangers(ctx)
+}
+
+// strangers asks for people who came into a group and whom neither this run
+// nor the store knows: the two deltas lag behind each other. As long as one
+// of them is not there, the delta is not taken for read.
+func (d *graphDelta) strangers(ctx context.Context) error {
+	ids := slices.DeleteFunc(slices.Sorted(maps.Keys(d.came)), func(id string) bool {
+		_, seen := d.r.seen[id]
+		return seen || !d.removed[id].IsZero()
+	})
+	if d.opt.Unknown != nil && len(ids) > 0 {
+		var err error
+		if ids, err = d.opt.Unknown(ctx, ids); err != nil {
+			return err
+		}
 	}
-	return next, err
+	if len(ids) > maxAsked {
+		return fmt.Errorf("%w: %d people came into groups and are not known", sync.ErrCursorGone, len(ids))
+	}
+	missing := 0
+	for _, id := range ids {
+		found, err := d.get(ctx, id)
+		switch {
+		case errors.Is(err, sync.ErrDeleted):
+		case errors.Is(err, errNotFound):
+			missing++
+		case err != nil:
+			return err
+		default:
+			if err := d.r.identity(ctx, found, true, true); err != nil {
+				return err
+			}
+		}
+	}
+	if missing > 0 {
+		return &sync.IncompleteError{Why: fmt.Sprintf("groups name %d people whom the directory does not show yet: the next poll looks again", missing)}
+	}
+	return nil
 }
 
 // follow reads the pages of a delta link and gives the next one.
@@ -288,6 +335,9 @@ func (d *graphDelta) apply(ctx context.Context, g *groupRead, id string, c *grou
 			continue
 		}
 		m.Add = append(m.Add, ref)
+		if ref.Kind == "user" {
+			d.came[id] = true
+		}
 		if err := d.nested(ctx, g, ref); err != nil {
 			return err
 		}

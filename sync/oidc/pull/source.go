@@ -38,6 +38,9 @@ type Options struct {
 	// Groups gives the ids of the groups that the store knows: one that the
 	// API no longer has is emptied by a Full. nil: none.
 	Groups func(ctx context.Context) ([]string, error)
+	// Unknown gives those of some ids that the store does not have as people.
+	// nil: all of them.
+	Unknown func(ctx context.Context, ids []string) ([]string, error)
 	// CA is file:PATH of the authorities trusted instead of the system's.
 	CA string
 	// Buckets are shared by all sources of a process; nil: the source's own.
