@@ -59,6 +59,7 @@ type Directory struct {
 	groups  map[string]*Group
 	deleted map[string]time.Time // people, with the moment
 	purged  map[string]time.Time
+	ghosts  map[string]*Person // people as they were when they were deleted
 	made    int
 	seq     int64
 	events  []event
@@ -67,7 +68,7 @@ type Directory struct {
 }
 
 func newDirectory(ids func(n int, group bool) string) *Directory {
-	return &Directory{people: map[string]*Person{}, groups: map[string]*Group{}, deleted: map[string]time.Time{}, purged: map[string]time.Time{}, ids: ids}
+	return &Directory{people: map[string]*Person{}, groups: map[string]*Group{}, deleted: map[string]time.Time{}, purged: map[string]time.Time{}, ghosts: map[string]*Person{}, ids: ids}
 }
 
 // guid makes ids that look like UUIDs.
@@ -140,12 +141,37 @@ func (d *Directory) Delete(id string) {
 	if d.people[id] == nil {
 		return
 	}
+	d.ghosts[id] = d.people[id]
 	delete(d.people, id)
 	d.deleted[id] = d.now()
 	d.note(event{id: id, gone: true})
 	for _, g := range d.groups {
 		d.leave(g, id)
 	}
+}
+
+// Restore brings a deleted person back.
+func (d *Directory) Restore(id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, ok := d.deleted[id]; !ok {
+		return
+	}
+	delete(d.deleted, id)
+	d.people[id] = d.ghosts[id]
+	d.people[id].updated = d.now()
+	d.note(event{id: id, fields: []string{"*"}})
+}
+
+// ghost gives a deleted person as they were.
+func (d *Directory) ghost(id string) (Person, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p, ok := d.ghosts[id]
+	if !ok {
+		return Person{}, false
+	}
+	return *p, true
 }
 
 // Purge takes a deleted person out of the recycle bin.

@@ -292,11 +292,30 @@ func (g *Graph) usersDelta(w http.ResponseWriter, r *http.Request) {
 		changed[e.id] = append(changed[e.id], e.fields...)
 	}
 	for _, id := range order {
-		if o := g.change(id, changed[id], fields); o != nil {
-			l.docs = append(l.docs, o)
-		}
+		l.docs = append(l.docs, g.mentions(id, changed[id], fields)...)
 	}
 	g.page(w, r, l)
+}
+
+// mentions are the records of one user in a delta: one, unless a fault makes
+// them more, since a delta may name an object again, in any order.
+func (g *Graph) mentions(id string, changed, fields []string) []object {
+	now := g.change(id, changed, fields)
+	stale, restorable := g.ghost(id)
+	switch _, gone := now["@removed"]; {
+	case gone && restorable && g.fault(Stale):
+		return []object{now, selected(g.record(&stale), fields)}
+	case !gone && restorable && g.fault(Stale):
+		return []object{now, {"id": id, "@removed": object{"reason": "changed"}}}
+	case !gone && len(changed) > 1 && g.fault(Split):
+		p, _ := g.Person(id)
+		var parts []object
+		for _, name := range changed {
+			parts = append(parts, selected(g.record(&p), []string{"id", "accountEnabled", name}))
+		}
+		return parts
+	}
+	return []object{now}
 }
 
 // change is one record of the users' delta.

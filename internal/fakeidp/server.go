@@ -19,6 +19,8 @@ const (
 	EmptyPages     Fault = "empty pages with a next link"
 	Repeats        Fault = "records come again"
 	Sparse         Fault = "changed records state what changed alone"
+	Split          Fault = "changed records come in two parts"
+	Stale          Fault = "records come with an older mention of the same"
 	Expired410     Fault = "expired cursor: 410 with a Location"
 	Expired400     Fault = "expired cursor: 400 with a code"
 	Throttle       Fault = "429 with Retry-After in seconds"

@@ -91,9 +91,81 @@ func TestGraphRepeats(t *testing.T) {
 	}
 }
 
-// TestGraphGoneAndThere: records come in any order, so one that is both gone
-// and there in a delta is asked for, and that answer counts.
-func TestGraphGoneAndThere(t *testing.T) {
+// TestGraphParts: a person whom a delta names twice, each time with another
+// part of what changed, is asked for: the last mention alone is not all.
+func TestGraphParts(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, oidc.Graph)
+	ids := r.staff(3)
+	s := r.source()
+	_, cursor := r.full(s)
+	r.fake.Break(fakeidp.Split, -1)
+	r.fake.Change(ids[1], func(p *fakeidp.Person) { p.Title, p.Dept = "Cook", "Kitchen" }, "jobTitle", "department")
+	c, _ := r.delta(s, cursor)
+	p := c.People()[ids[1]]
+	title, _ := p.Attributes.First("title")
+	dept, _ := p.Attributes.First("department")
+	if title != "Cook" || dept != "Kitchen" {
+		t.Errorf("title %q, department %q; want both", title, dept)
+	}
+}
+
+// TestGraphOrder: records come in any order, so one that is both gone and
+// there in a delta is asked for, and that answer counts.
+func TestGraphOrder(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, oidc.Graph)
+	ids := r.staff(5)
+	s := r.source()
+	_, cursor := r.full(s)
+	r.fake.PageSize = 1
+	r.fake.Break(fakeidp.Stale, -1)
+	r.fake.Delete(ids[0])
+	r.fake.Delete(ids[1])
+	r.fake.Purge(ids[1])
+	r.fake.Delete(ids[2])
+	r.fake.Restore(ids[2])
+	c, _ := r.delta(s, cursor)
+	for _, id := range ids[:2] {
+		p, stated := c.People()[id]
+		if _, gone := c.Gone()[id]; !gone && (!stated || p.Active || p.Reason != "deleted") {
+			t.Errorf("%s was deleted, and is stated as %+v", id, p)
+		}
+		if stated && p.Active {
+			t.Errorf("%s was deleted, and is active", id)
+		}
+	}
+	if p, stated := c.People()[ids[2]]; !stated || !p.Active || len(c.Gone()[ids[2]].ID) != 0 {
+		t.Errorf("the restored one is stated as %+v, gone %v", p, c.Gone()[ids[2]])
+	}
+}
+
+// TestDataMissing: an answer 200 without its data, in the middle of a list, is
+// not the end of the list.
+func TestDataMissing(t *testing.T) {
+	t.Parallel()
+	for _, kind := range kindsUnderTest {
+		r := newRig(t, kind)
+		r.staff(25)
+		r.cfg.Directory.PageSize = 10
+		pages := 0
+		r.fake.OnPage(func(path string) {
+			if strings.HasSuffix(strings.ToLower(path), "/users") {
+				if pages++; pages == 3 {
+					r.fake.Break(fakeidp.DataMissing, -1)
+				}
+			}
+		})
+		c := &sourcetest.Collector{}
+		if _, err := r.source().Full(r.ctx(), sync.Cursor{}, c); !incomplete(err) || c.Whole() {
+			t.Errorf("%s: %v, want IncompleteError", kind, err)
+		}
+	}
+}
+
+// TestGraphDeletedMeanwhile: who is deleted while a delta is read is met by
+// this one or the next.
+func TestGraphDeletedMeanwhile(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, oidc.Graph)
 	ids := r.staff(6)
