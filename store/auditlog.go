@@ -18,6 +18,11 @@ type AuditHead struct {
 	Edge      []byte
 }
 
+func (h AuditHead) clone() AuditHead {
+	h.Edge = slices.Clone(h.Edge)
+	return h
+}
+
 const (
 	sqlAuditHead = `SELECT gen, size, root, edge FROM audit_head WHERE workspace_id = ?{lock}`
 	// The root of the empty tree is the SHA-256 of nothing (RFC 6962, 2.1).
@@ -34,7 +39,11 @@ const (
 
 // LockAuditHead reads the head for writing; it is locked last (L5). A
 // workspace without a log gets the head of an empty one.
-func (t *Tx) LockAuditHead() (h AuditHead, err error) {
+func (t *Tx) LockAuditHead() (AuditHead, error) {
+	return hot(t, hotAuditHead, "", AuditHead.clone, t.lockAuditHead)
+}
+
+func (t *Tx) lockAuditHead() (h AuditHead, err error) {
 	h, err = t.auditHead()
 	if !errors.Is(err, workspace.ErrNotFound) {
 		return h, err
@@ -65,6 +74,7 @@ func (t *Tx) AppendAudit(head AuditHead, n int64, leaf []byte, hashes map[int64]
 		t.ws, head.Gen, n, head.Gen); err != nil {
 		return err
 	}
+	t.remember(hotAuditHead, "", head.clone())
 	if err := t.exec(sqlInsertAuditLeaf, t.ws, head.Gen, n, leaf); err != nil {
 		return err
 	}

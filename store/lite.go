@@ -24,6 +24,7 @@ type liteConn struct {
 	open    []*rows
 	// writes grows with everything that may have changed a row.
 	writes int64
+	hot    *hotRows                      // of the writer; nil on readers
 	trace  func(text string, rows int64) // nil: nobody looks
 }
 
@@ -44,6 +45,8 @@ type liteStmt struct {
 	cached   bool
 	reads    bool // it cannot change a row
 	changes  bool // it is an INSERT, UPDATE or DELETE
+	undoes   bool // it is a ROLLBACK, whole or to a savepoint
+	stale    []hotKind
 	used     uint64
 }
 
@@ -73,7 +76,7 @@ func (c *liteConn) stmt(text string) (*liteStmt, error) {
 	if err != nil {
 		return nil, liteError(err)
 	}
-	s = &liteStmt{prepared: p, used: c.tick, reads: onlyReads(text), changes: changesRows(text)}
+	s = &liteStmt{prepared: p, used: c.tick, reads: onlyReads(text), changes: changesRows(text), undoes: strings.HasPrefix(text, "ROLLBACK"), stale: writesHot(text)}
 	var isQuery, isExec bool
 	s.query, isQuery = p.(driver.StmtQueryContext)
 	s.exec, isExec = p.(driver.StmtExecContext)
@@ -159,8 +162,10 @@ func (c *liteConn) query(ctx context.Context, text string, args []any) (*rows, e
 	if c.trace != nil {
 		c.trace(text, 0)
 	}
+	c.forget(s)
 	src, err := s.query.QueryContext(context.Background(), bound)
 	if err != nil {
+		c.failed(s)
 		return nil, errors.Join(liteError(err), c.free(s))
 	}
 	if n := len(src.Columns()); s.vals == nil || len(s.vals) != n {
@@ -203,7 +208,11 @@ func (c *liteConn) exec(ctx context.Context, text string, args []any) (int64, er
 	if err != nil {
 		return 0, err
 	}
+	c.forget(s)
 	res, err := s.exec.ExecContext(context.Background(), bound)
+	if err != nil {
+		c.failed(s)
+	}
 	if ferr := c.free(s); err != nil || ferr != nil {
 		return 0, errors.Join(liteError(err), liteError(ferr))
 	}
@@ -216,6 +225,40 @@ func (c *liteConn) exec(ctx context.Context, text string, args []any) (int64, er
 		c.trace(text, n)
 	}
 	return n, err
+}
+
+// begin begins the writer's transaction.
+func (c *liteConn) begin() error {
+	if err := c.do(sqlBegin); err != nil {
+		return err
+	}
+	var version int64
+	if err := one(c.query(context.Background(), sqlDataVersion, nil)).Scan(&version); err != nil {
+		return errors.Join(err, c.do(sqlRollback))
+	}
+	if c.hot != nil {
+		c.hot.refresh(version)
+	}
+	return nil
+}
+
+// forget drops what a statement makes stale.
+func (c *liteConn) forget(s *liteStmt) {
+	switch {
+	case c.hot == nil:
+	case s.undoes:
+		c.hot.dropAll()
+	default:
+		c.hot.drop(s.stale)
+	}
+}
+
+// failed drops everything after a statement that may have changed a row: on
+// some errors SQLite rolls back by itself.
+func (c *liteConn) failed(s *liteStmt) {
+	if c.hot != nil && !s.reads {
+		c.hot.dropAll()
+	}
 }
 
 // do runs a statement of the store's own, outside any caller's context.

@@ -10,13 +10,16 @@ import (
 
 // Statements that frame a transaction.
 const (
-	sqlBeginRead  = `BEGIN`
-	sqlBegin      = `BEGIN IMMEDIATE`
-	sqlCommit     = `COMMIT`
-	sqlRollback   = `ROLLBACK`
-	sqlSavepoint  = `SAVEPOINT unit`
-	sqlRelease    = `RELEASE unit`
-	sqlRollbackTo = `ROLLBACK TO unit`
+	sqlBeginRead = `BEGIN`
+	sqlBegin     = `BEGIN IMMEDIATE`
+	sqlCommit    = `COMMIT`
+	// The number changes when another connection has committed (SQLite's
+	// documentation of the pragma).
+	sqlDataVersion = `PRAGMA data_version`
+	sqlRollback    = `ROLLBACK`
+	sqlSavepoint   = `SAVEPOINT unit`
+	sqlRelease     = `RELEASE unit`
+	sqlRollbackTo  = `ROLLBACK TO unit`
 )
 
 // A job is a unit that waits for the writer.
@@ -215,7 +218,7 @@ func (w *liteWriter) failWaiting(err error) {
 // one that is ErrUnavailable means that the group's transaction is lost.
 func (w *liteWriter) one(j *job) error {
 	if !w.begun {
-		if err := w.conn.do(sqlBegin); err != nil {
+		if err := w.conn.begin(); err != nil {
 			return unavailable("no write transaction", err)
 		}
 		w.begun = true
@@ -228,7 +231,7 @@ func (w *liteWriter) one(j *job) error {
 		}
 	}
 	before := w.conn.writes
-	tx := &Tx{Reader: Reader{ctx: context.WithoutCancel(j.ctx), ws: j.ws, on: w.conn}, alone: true}
+	tx := &Tx{Reader: Reader{ctx: context.WithoutCancel(j.ctx), ws: j.ws, on: w.conn}, alone: true, hot: w.conn.hot}
 	err := runUnit(tx, j.opt, j.unit)
 	if cerr := w.conn.closeRows(); err == nil {
 		err = cerr

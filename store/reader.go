@@ -74,6 +74,7 @@ type Tx struct {
 	// alone says that nobody else writes while the unit runs.
 	alone bool
 	none  absent
+	hot   *hotRows // nil on PostgreSQL, where others write meanwhile
 }
 
 // session is one connection inside a transaction.

@@ -102,6 +102,7 @@ func openSQLite(_ context.Context, opt Options) (engine, error) {
 		return nil, err
 	}
 	conn.trace = opt.Trace
+	conn.hot = &hotRows{values: map[hotKey]any{}}
 	return &liteEngine{
 		writer:  newLiteWriter(conn, opt.MaxBatch),
 		readers: newLitePool(liteDSN(path, false), max(4, runtime.NumCPU())),

@@ -1,6 +1,10 @@
 package store
 
-import "github.com/rollcall-sync/rollcall/workspace"
+import (
+	"slices"
+
+	"github.com/rollcall-sync/rollcall/workspace"
+)
 
 // Standing is what a unit asks of its workspace before anything else: the
 // maintained counters, and what prices depend on.
@@ -30,16 +34,38 @@ const sqlStanding = `SELECT w.members_active, w.owners, w.admins, w.seats, w.num
 // the unit remembers which rare things there are none of, until it writes one.
 // On PostgreSQL another unit may commit one between, so there every look-up
 // is made.
-func (t *Tx) Standing() (s Standing, err error) {
-	var none absent
-	err = t.row(sqlStanding, t.ws).Scan(&s.Totals.Active, &s.Totals.Owners, &s.Totals.Admins, &s.Totals.Seats,
-		&s.Totals.Numbers, &s.Plan, &s.Zone, &s.PeriodFrom, &s.PeriodTo, &none.holds, &none.exceptions,
-		&none.tombstones, &none.invitations, &none.rejections, &none.domains, &none.sinks)
+func (t *Tx) Standing() (Standing, error) {
+	both, err := hot(t, hotStanding, "", same[standing], func() (standing, error) {
+		var s standing
+		err := t.row(sqlStanding, t.ws).Scan(&s.Totals.Active, &s.Totals.Owners, &s.Totals.Admins, &s.Totals.Seats,
+			&s.Totals.Numbers, &s.Plan, &s.Zone, &s.PeriodFrom, &s.PeriodTo, &s.none.holds, &s.none.exceptions,
+			&s.none.tombstones, &s.none.invitations, &s.none.rejections, &s.none.domains, &s.none.sinks)
+		return s, err
+	})
 	if t.alone {
-		t.none = none
+		t.none = both.none
 	}
-	return s, err
+	return both.Standing, err
 }
+
+// standing is what Standing reads.
+type standing struct {
+	Standing
+	none absent
+}
+
+// Owners is Reader.Owners.
+func (t *Tx) Owners() ([]workspace.Member, error) {
+	return hot(t, hotOwners, "", slices.Clone[[]workspace.Member], t.Reader.Owners)
+}
+
+// Connection is Reader.Connection.
+func (t *Tx) Connection(id string) (ConnectionRow, error) {
+	return hot(t, hotConnection, id, same[ConnectionRow], func() (ConnectionRow, error) { return t.Reader.Connection(id) })
+}
+
+// same is the clone of a value without a pointer.
+func same[T any](v T) T { return v }
 
 // OpenHolds is Reader.OpenHolds.
 func (t *Tx) OpenHolds(subject string) ([]HoldRow, error) {

@@ -17,7 +17,7 @@ type cost struct {
 // spent counts what the units of a function cost.
 func (w *world) spent(work func()) (c cost, texts []string) {
 	w.counts = func(text string, rows int64) {
-		if !strings.HasPrefix(text, "BEGIN") && text != "COMMIT" {
+		if !strings.HasPrefix(text, "BEGIN") && !strings.HasPrefix(text, "PRAGMA") && text != "COMMIT" {
 			c.statements++
 			c.rows += rows
 			texts = append(texts, fmt.Sprintf("%d  %.90s", rows, strings.Join(strings.Fields(text), " ")))
@@ -57,10 +57,11 @@ func TestCost(t *testing.T) {
 		statements int
 		rows       int64 // without hashes of the log, whose number follows its size
 	}{
-		{"attribute of the record alone", func() { bob.attrs["employeeNumber"] = "7"; w.push(bob) }, 9, 3},
-		{"department: out of one group, into another", func() { bob.attrs["department"] = "Support"; w.push(bob) }, 27, 14},
-		{"name of the member", func() { bob.attrs["displayName"] = "Bob B."; w.push(bob) }, 21, 9},
-		{"a new person", func() { w.push(&user{name: "eve", attrs: map[string]string{"department": "Sales"}}) }, 30, 21},
+		{"attribute of the record alone", func() { bob.attrs["employeeNumber"] = "7"; w.push(bob) }, 8, 3},
+		{"the same again, with the workspace's rows hot", func() { bob.attrs["employeeNumber"] = "8"; w.push(bob) }, 5, 3},
+		{"department: out of one group, into another", func() { bob.attrs["department"] = "Support"; w.push(bob) }, 21, 14},
+		{"name of the member", func() { bob.attrs["displayName"] = "Bob B."; w.push(bob) }, 17, 9},
+		{"a new person", func() { w.push(&user{name: "eve", attrs: map[string]string{"department": "Sales"}}) }, 27, 21},
 	} {
 		c, texts := w.spent(tt.work)
 		for _, s := range texts {
