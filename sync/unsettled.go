@@ -6,12 +6,12 @@ import (
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
-// immaterial reports whether a member's record changed only in what neither
-// the rules nor the member show, and nothing is left over from the last plan:
-// there is nothing to plan then. The version of the record has been compared
+// immaterial reports whether the record of an active member changed only in
+// what neither the rules nor the member show, and nothing is left over from the
+// last plan: there is nothing to plan then. The version of the record has been compared
 // by now, so Before is what the store had.
 func (u *unit) immaterial(o *IdentityObservation) (bool, error) {
-	if o.Before == nil || o.Row.Member == "" || o.Row.Member != o.Before.Member || o.Wishes != (Wishes{}) || u.approver != nil ||
+	if o.Before == nil || !o.Row.Active || o.Row.Member == "" || o.Row.Member != o.Before.Member || o.Wishes != (Wishes{}) || u.approver != nil ||
 		u.s.rules.Timed() || !u.s.rules.Same(o.Before, &o.Row.Identity) {
 		return false, nil
 	}
