@@ -71,11 +71,11 @@ func (d *Dispatcher) clocks(ctx context.Context, h *store.Handle, ws string) err
 // the cut is good (EP3).
 func tick(r *store.Reader, row store.LeaverRow, now workspace.Micros) (store.LeaverRow, error) {
 	if row.ClosedAt == 0 {
-		left, err := r.WayIn(row.Member)
+		left, err := r.WayIn(row.Member, now)
 		if err != nil {
 			return row, err
 		}
-		if left.Epoch > row.Epoch || left.Epoch == row.Epoch && !left.SignIn && left.Usable == 0 {
+		if left.Epoch > row.Epoch || left.Epoch == row.Epoch && !left.SignIn && left.Usable == 0 && left.Sessions == 0 {
 			row.ClosedAt = max(now, row.T2)
 		}
 	}

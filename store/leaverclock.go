@@ -32,7 +32,8 @@ const (
 	// rings or writes, of somebody who may not sign in, is usable.
 	selectWayIn = `SELECT epoch, state = 'active' AND NOT contained,
 			(SELECT COUNT(*) FROM assignment a WHERE a.workspace_id = m.workspace_id AND a.kind = 'member' AND a.to_id = m.member_id
-				AND a.access <> 'view_only' AND m.state = 'active' AND NOT m.contained)
+				AND a.access <> 'view_only' AND m.state = 'active' AND NOT m.contained),
+			(SELECT COUNT(*) FROM session s WHERE s.workspace_id = m.workspace_id AND s.member_id = m.member_id AND s.ended_at = 0 AND s.expires_at > ?)
 		FROM member m WHERE m.workspace_id = ? AND m.member_id = ?`
 )
 
@@ -72,10 +73,12 @@ type WayIn struct {
 	Epoch  int64 // sessions of another epoch are dead (EP3)
 	SignIn bool  // may sign in
 	Usable int   // numbers that ring for the member
+	// Sessions are those of our own that have neither ended nor run out.
+	Sessions int
 }
 
-// WayIn reads back what is left of a member's access (T4).
-func (r *Reader) WayIn(member string) (v WayIn, err error) {
-	err = r.row(selectWayIn, r.ws, member).Scan(&v.Epoch, &v.SignIn, &v.Usable)
+// WayIn reads back what is left of a member's access at a moment (T4).
+func (r *Reader) WayIn(member string, at workspace.Micros) (v WayIn, err error) {
+	err = r.row(selectWayIn, at, r.ws, member).Scan(&v.Epoch, &v.SignIn, &v.Usable, &v.Sessions)
 	return v, err
 }

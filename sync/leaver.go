@@ -229,7 +229,7 @@ func (u *unit) containable(p *person, c workspace.Change) {
 		return
 	}
 	after, _ := c.After.(workspace.Member)
-	u.add(planned{Change: c, subject: p.key, person: p.key, fallback: true, then: []effect{u.startClock(p.member.ID, after.Epoch)}})
+	u.add(planned{Change: c, subject: p.key, person: p.key, fallback: true, then: []effect{u.startClock(p.member.ID, after.Epoch), u.forgetSessions(p.member.ID, "access has ended (contained)")}})
 }
 
 // snap remembers what the leaver held (LT3).

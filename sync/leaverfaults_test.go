@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -163,4 +164,38 @@ func TestAbsentActiveEndsNobody(t *testing.T) {
 	w.push(bob)
 	w.want("bob@acme.com", "member active")
 	w.audited()
+}
+
+// ownSession gives somebody a session of our own.
+func (w *world) ownSession(email string) {
+	w.tb.Helper()
+	id, epoch := w.member(email), w.wayIn(email).Epoch
+	w.write(func(tx *store.Tx) error {
+		return tx.InsertSession(store.SessionRow{
+			ID: newID(), Member: id, Connection: "okta", Epoch: epoch, CookieHash: newID(), CreatedAt: workspace.At(w.clock), ExpiresAt: workspace.At(w.clock.Add(time.Hour)),
+		})
+	})
+	if n := w.wayIn(email).Sessions; n != 1 {
+		w.tb.Fatalf("%d sessions of %s", n, email)
+	}
+}
+
+// TestSessionsEndWithAccess is LT4: our own sessions go in the transaction of
+// the cut, those of a contained Owner too (CO2).
+func TestSessionsEndWithAccess(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		bob, dan := &user{name: "bob"}, &user{name: "dan"}
+		w.push(bob)
+		w.linked(dan, "dan@acme.com")
+		for who, x := range map[string]*user{"bob@acme.com": bob, "dan@acme.com": dan} {
+			w.ownSession(who)
+			x.off = true
+			w.push(x)
+			if left := w.wayIn(who); left.SignIn || left.Sessions != 0 {
+				t.Errorf("%s: %+v", who, left)
+			}
+		}
+		w.want("dan@acme.com", "owner active contained")
+		w.audited()
+	})
 }

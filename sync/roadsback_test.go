@@ -37,8 +37,8 @@ func (w *world) gone(email string) {
 	}
 	id := w.member(email)
 	w.read(func(r *store.Reader) error {
-		left, err := r.WayIn(id)
-		if left.SignIn || left.Usable > 0 {
+		left, err := r.WayIn(id, workspace.At(w.clock))
+		if left.SignIn || left.Usable > 0 || left.Sessions > 0 {
 			w.tb.Errorf("%s can come in: %+v", email, left)
 		}
 		return err
@@ -167,7 +167,7 @@ func TestReplayedRequestRevivesALeaver(t *testing.T) {
 func (w *world) wayIn(email string) (v store.WayIn) {
 	w.tb.Helper()
 	id := w.member(email)
-	w.read(func(r *store.Reader) (err error) { v, err = r.WayIn(id); return err })
+	w.read(func(r *store.Reader) (err error) { v, err = r.WayIn(id, workspace.At(w.clock)); return err })
 	return v
 }
 

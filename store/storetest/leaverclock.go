@@ -37,7 +37,7 @@ func leaverClocks(t *testing.T, s *store.Store) {
 	same(t, "since", read(o.room, func(rd *store.Reader) ([]store.LeaverRow, error) { return rd.LeaversSince(4, 10) }), []store.LeaverRow{second})
 
 	wayIn := func() store.WayIn {
-		return read(o.room, func(rd *store.Reader) (store.WayIn, error) { return rd.WayIn("m1") })
+		return read(o.room, func(rd *store.Reader) (store.WayIn, error) { return rd.WayIn("m1", 100) })
 	}
 	o.update(func(tx *store.Tx) error {
 		for i, access := range []workspace.Access{workspace.AccessShared, workspace.AccessViewOnly} {
@@ -53,6 +53,17 @@ func leaverClocks(t *testing.T, s *store.Store) {
 	})
 	m := read(o.room, func(rd *store.Reader) (workspace.Member, error) { return rd.Member("m1") })
 	same(t, "active", wayIn(), store.WayIn{Epoch: m.Epoch, SignIn: true, Usable: 1})
+	o.update(func(tx *store.Tx) error {
+		for i, v := range []store.SessionRow{{ExpiresAt: 101}, {ExpiresAt: 100}, {ExpiresAt: 200, EndedAt: 50}} {
+			v.ID, v.Member, v.CookieHash = fmt.Sprint("s", i), "m1", fmt.Sprint("c", i)
+			if err := tx.InsertSession(v); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	same(t, "signed in", wayIn(), store.WayIn{Epoch: m.Epoch, SignIn: true, Usable: 1, Sessions: 1})
+	o.update(func(tx *store.Tx) error { return tx.EndSessionsOf("m1", "left", 60) })
 	for _, change := range []func(*workspace.Member){
 		func(m *workspace.Member) { m.Contained = true },
 		func(m *workspace.Member) { m.Contained, m.State = false, workspace.StateDeactivated },
