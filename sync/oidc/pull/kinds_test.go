@@ -262,6 +262,23 @@ func TestKeycloakShift(t *testing.T) {
 			}
 		})
 	}
+	t.Run("one joins behind the reader", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, oidc.Keycloak)
+		r.staff(12)
+		counts, late := 0, ""
+		r.fake.OnPage(func(path string) {
+			if strings.HasSuffix(path, "/users/count") {
+				if counts++; counts == 2 {
+					late = r.person("a-new")
+				}
+			}
+		})
+		got, _ := r.full(r.source())
+		if _, ok := got.People()[late]; !ok {
+			t.Error("the count had moved, and nothing was read again")
+		}
+	})
 	t.Run("it never stands still", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, oidc.Keycloak)
