@@ -54,6 +54,9 @@ type Join struct {
 	mux     http.Handler
 	letters chan struct{}
 	wg      stdsync.WaitGroup
+	// posting ends when the letters under way are given up.
+	posting context.Context
+	giveUp  context.CancelFunc
 }
 
 // The limits of the pages.
@@ -61,6 +64,7 @@ const (
 	joinBody    = 8 << 10
 	joinLetters = 32 // under way at once
 	letterTime  = time.Minute
+	letterGrace = 5 * time.Second
 )
 
 // NewJoin checks the options.
@@ -72,6 +76,7 @@ func NewJoin(opt JoinOptions) (*Join, error) {
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
 	j := &Join{opt: opt, log: opt.Logger, letters: make(chan struct{}, joinLetters)}
+	j.posting, j.giveUp = context.WithCancel(context.Background())
 	var err error
 	if j.page, err = template.ParseFS(pages, "pages/join.html"); err != nil {
 		return nil, err
@@ -96,8 +101,13 @@ func NewJoin(opt JoinOptions) (*Join, error) {
 	return j, nil
 }
 
-// Close waits for the letters under way.
-func (j *Join) Close() { j.wg.Wait() }
+// Close waits a few seconds for the letters under way, and gives up the rest:
+// who waits for one asks for another.
+func (j *Join) Close() {
+	defer time.AfterFunc(letterGrace, j.giveUp).Stop()
+	j.wg.Wait()
+	j.giveUp()
+}
 
 // contentPolicy lets the pages load their style and send their forms, and
 // nothing else.
@@ -208,7 +218,7 @@ func (j *Join) post(letter *sync.CodeMail) {
 	}
 	j.wg.Go(func() {
 		defer func() { <-j.letters }()
-		ctx, cancel := context.WithTimeout(context.Background(), letterTime)
+		ctx, cancel := context.WithTimeout(j.posting, letterTime)
 		defer cancel()
 		err := j.opt.Mailer.Send(ctx, letter.To, "Your code: "+letter.Code, fmt.Sprintf(
 			"%s is your code to join a workspace.\n\nIt is good for %d minutes, in the browser where you asked for it.\nIf you did not ask for it, ignore this letter: nothing happens.\n",

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -90,9 +91,8 @@ func (v *visitor) do(method, path string, form url.Values, head ...string) (int,
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
-	if err != nil {
+	if err = errors.Join(err, answer.Body.Close()); err != nil {
 		v.t.Fatal(err)
 	}
 	return answer.StatusCode, string(text), answer.Header

@@ -88,7 +88,8 @@ func (u *unit) planClaim(e *Edit, name claim.Name, now *workspace.DomainClaim) e
 	if why := claim.Refusal(name, u.claimRules()); why != "" {
 		return &EditError{Field: "domain", Reason: why, Remedy: "claim a domain whose mailboxes your company alone gives out"}
 	}
-	if now != nil && now.State != workspace.DomainLapsed && !(now.State == workspace.DomainPending && now.ChallengeAt+proveWithin <= u.now) {
+	over := now == nil || now.State == workspace.DomainLapsed || now.State == workspace.DomainPending && now.ChallengeAt+proveWithin <= u.now
+	if !over {
 		return &EditError{
 			Field: "domain", Settled: true, Reason: fmt.Sprintf("%s is claimed here already (%s)", name, now.State),
 			Remedy: "see rollcall domains show " + name.ASCII,
@@ -230,13 +231,11 @@ func changedServers(now *workspace.DomainClaim, f *Finding) bool {
 	return len(now.Servers) > 0 && len(f.Servers) > 0 && !slices.Equal(now.Servers, f.Servers)
 }
 
-// nextLook is when a proof is looked for next: spread over a tenth of the
-// interval, so that a thousand domains are not asked for at once.
+// nextLook is when a proof is looked for next: a tenth of the
+// interval earlier or later, so that a thousand domains are not asked for at once.
 func (u *unit) nextLook(domain string, every time.Duration) workspace.Micros {
-	spread := time.Duration(0)
-	if tenth := every / 10; tenth > 0 {
-		spread = jitter(u.s.cfg.ID+"/"+domain+"/"+u.now.String()) * tenth / (5 * time.Second)
-	}
+	part := float64(jitter(u.s.cfg.ID+"/"+domain+"/"+u.now.String())) / float64(5*time.Second)
+	spread := time.Duration(part * float64(every/10))
 	return u.now + workspace.Micros((every - every/10 + 2*spread).Microseconds())
 }
 

@@ -434,3 +434,90 @@ func TestOneReplicaLooks(t *testing.T) {
 		t.Errorf("afterwards: %d %v", n, err)
 	}
 }
+
+// TestBothAreTold is the "tell" of DC3: a report in each workspace, and an
+// event that its receivers get.
+func TestBothAreTold(t *testing.T) {
+	w := claiming(t, lite(t))
+	for _, ws := range []string{"acme", "beta"} {
+		err := w.st.In(ws).Update(context.Background(), store.UnitOptions{}, func(tx *store.Tx) error {
+			return tx.RegisterSinks([]store.SinkRow{{ID: "siem", Kind: "webhook", Types: []string{"domain.*"}}}, workspace.At(w.clock))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.claims("acme", "acme.org")
+	w.mustVerify("acme", "acme.org")
+	w.claims("beta", "acme.org")
+	w.mustVerify("beta", "acme.org")
+	w.later(9 * day)
+	for ws, want := range map[string]string{
+		"acme": "domain.verified domain.contested domain.lapsed domain.lapsed",
+		"beta": "domain.contested domain.verified",
+	} {
+		var got []string
+		err := w.st.In(ws).View(context.Background(), func(r *store.Reader) error {
+			owner, err := r.MemberByEmail(w.owner(ws))
+			if err != nil {
+				return err
+			}
+			events, err := r.EventsOf("member", owner.ID, 0, 100)
+			for _, e := range events {
+				if strings.HasPrefix(e.Type, "domain.") {
+					got = append(got, e.Type)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := strings.Join(got, " "); text != want {
+			t.Errorf("%s was told %s, want %s", ws, text, want)
+		}
+	}
+}
+
+// TestClaimNeedsASecondPerson: with policy.approve a claim waits, and the
+// record to publish is made when it is agreed to.
+func TestClaimNeedsASecondPerson(t *testing.T) {
+	one := lite(t)
+	policy := workspace.Default()
+	policy.Approve = []string{workspace.OpDomainClaim}
+	one.cfg.Policy = policy
+	w := claiming(t, one)
+	res, err := w.try("acme", "ann@acme.com", Edit{Kind: EditClaim, Domain: "acme.org"})
+	if err != nil || res.Outcomes[0].Outcome != "held" {
+		t.Fatalf("%s %v", told(res), err)
+	}
+	if c := w.claim("acme", "acme.org"); c.Domain != "" {
+		t.Fatalf("claimed without consent: %+v", c)
+	}
+	if _, err := w.approve(res.Outcomes[0].PlanHash, "ann@acme.com"); err == nil {
+		t.Error("ann agrees with herself (F18)")
+	}
+	if _, err := w.approve(res.Outcomes[0].PlanHash, "dan@acme.com"); err != nil {
+		t.Fatal(err)
+	}
+	w.publish("acme", "acme.org")
+	w.mustVerify("acme", "acme.org")
+}
+
+// TestLooksAreSpread: a thousand claims are not looked for at one moment, nor
+// long after their time.
+func TestLooksAreSpread(t *testing.T) {
+	w := claiming(t, lite(t))
+	u := &unit{e: w.e, s: w.e.spaces["acme"], now: workspace.At(w.clock)}
+	seen := map[workspace.Micros]bool{}
+	for i := range 100 {
+		at := u.nextLook(strings.Repeat("x", i+1)+".org", day)
+		if wait := time.Duration(at-u.now) * time.Microsecond; wait < day*9/10 || wait > day*11/10 {
+			t.Fatalf("after %s", wait)
+		}
+		seen[at] = true
+	}
+	if len(seen) < 50 {
+		t.Errorf("100 claims are due at %d moments", len(seen))
+	}
+}

@@ -26,7 +26,7 @@ const (
 	callTimeout = 30 * time.Second
 )
 
-// ErrPlaintext: the server offers no TLS, and nothing is sent in the clear off
+// ErrPlaintext is a server that offers no TLS: nothing is sent in the clear off
 // loopback.
 var ErrPlaintext = errors.New("the mail server offers no STARTTLS")
 

@@ -32,6 +32,8 @@ var rowTests = []test{
 	{"invitations", invitations},
 	{"domains (DC3)", domains},
 	{"join codes (DC7)", joinCodes},
+	{"joining (DC7, DC9)", joining},
+	{"unwatched (OL1)", unwatched},
 	{"numbers", numbers},
 	{"owned by same", ownedBySame},
 	{"lowest free", lowestFree},
