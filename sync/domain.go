@@ -231,8 +231,8 @@ func changedServers(now *workspace.DomainClaim, f *Finding) bool {
 	return len(now.Servers) > 0 && len(f.Servers) > 0 && !slices.Equal(now.Servers, f.Servers)
 }
 
-// nextLook is when a proof is looked for next: a tenth of the
-// interval earlier or later, so that a thousand domains are not asked for at once.
+// nextLook is when a proof is looked for next: up to a tenth of the interval
+// earlier or later, so that a thousand domains are not asked for at once.
 func (u *unit) nextLook(domain string, every time.Duration) workspace.Micros {
 	part := float64(jitter(u.s.cfg.ID+"/"+domain+"/"+u.now.String())) / float64(5*time.Second)
 	spread := time.Duration(part * float64(every/10))
