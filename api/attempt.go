@@ -29,11 +29,20 @@ type attempt struct {
 	Return     string `json:"r,omitempty"`
 	State      string `json:"x,omitempty"` // the caller's own, given back to it
 	Link       bool   `json:"l,omitempty"`
+	// Invitation and Proof are an invitation and the hash of its secret.
+	Invitation string `json:"i,omitempty"`
+	Proof      string `json:"p,omitempty"`
 }
 
-// newAttempt begins a sign-in.
-func newAttempt(connection, back, state string, link bool, now time.Time) (*attempt, error) {
-	a := &attempt{Seed: make([]byte, 32), Connection: connection, At: now.Unix(), Return: back, State: shortened(state), Link: link}
+// newAttempt begins a sign-in, as its query or form asks.
+func newAttempt(connection string, now time.Time, asked url.Values) (*attempt, error) {
+	a := &attempt{
+		Seed: make([]byte, 32), Connection: connection, At: now.Unix(), Return: asked.Get("return"), State: shortened(asked.Get("state")),
+		Link: asked.Get("link") == "true",
+	}
+	if id, secret := asked.Get("invitation"), asked.Get("secret"); id != "" && secret != "" && len(id) <= 64 {
+		a.Invitation, a.Proof = id, sync.SecretProof(secret)
+	}
 	_, err := rand.Read(a.Seed)
 	return a, err
 }

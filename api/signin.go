@@ -121,6 +121,7 @@ func NewSignIn(opt SignInOptions) (*SignIn, error) {
 	sameSite := http.NewCrossOriginProtection()
 	s.mux.HandleFunc("GET /signin", s.choose)
 	s.mux.HandleFunc("GET /signin/{connection}", s.begin)
+	s.mux.HandleFunc("POST /signin/{connection}", s.begin) // a secret stands in no address
 	s.mux.HandleFunc("GET /signin/{connection}/callback", s.callback)
 	s.mux.HandleFunc("POST /signin/{connection}/backchannel", s.backchannel)
 	s.mux.HandleFunc("GET /session", s.session)
@@ -182,21 +183,31 @@ func (s *SignIn) choose(w http.ResponseWriter, r *http.Request) {
 	s.show(w, r, http.StatusOK, p)
 }
 
-// begin sends the browser to the provider.
+// begin sends the browser to the provider. An invitation is opened by a form:
+// its secret must stand in no address.
 func (s *SignIn) begin(w http.ResponseWriter, r *http.Request) {
 	c := s.connection(w, r, signsIn)
 	if c == nil || s.slow(w, r) {
 		return
 	}
-	query := r.URL.Query()
-	back := query.Get("return")
+	asked := r.URL.Query()
+	if r.Method == http.MethodPost {
+		if err := r.ParseForm(); err != nil {
+			s.show(w, r, http.StatusBadRequest, screen{Title: "Not understood", Text: "The form could not be read.", Remedy: "Go back and try again."})
+			return
+		}
+		asked = r.PostForm
+	} else {
+		asked.Del("secret")
+	}
+	back := asked.Get("return")
 	if back != "" && !c.returnsTo(back) {
 		s.show(w, r, http.StatusBadRequest, screen{
 			Title: "Wrong address", Text: "The sign-in may not return to that address.", Remedy: "Whoever runs the workspace adds it to return_to of the connection.",
 		})
 		return
 	}
-	a, err := newAttempt(c.ID, back, query.Get("state"), query.Get("link") == "true", s.now())
+	a, err := newAttempt(c.ID, s.now(), asked)
 	if err != nil {
 		s.broken(w, r, err)
 		return
@@ -218,11 +229,14 @@ func (s *SignIn) redirect(c *SignInConnection) string {
 // callback takes the browser back: it redeems, verifies, and begins a session.
 func (s *SignIn) callback(w http.ResponseWriter, r *http.Request) {
 	c := s.connection(w, r, signsIn)
-	if c == nil || s.slow(w, r) {
+	if c == nil {
 		return
 	}
 	a, ok := s.attempt(r, c.ID)
 	if !ok {
+		if s.slow(w, r) { // who has begun was counted then
+			return
+		}
 		s.refused(w, r, c, &sync.SignInError{Rule: "OS1", Reason: "this browser began no such sign-in, or too long ago", Remedy: "begin again; cookies must be allowed"})
 		return
 	}
@@ -241,6 +255,12 @@ func (s *SignIn) callback(w http.ResponseWriter, r *http.Request) {
 		in.Fresh = s.cookieHash(r)
 	}
 	row, err := s.enter(r.Context(), c, in)
+	if unknown(err) && a.Invitation != "" {
+		row, err = s.accept(r.Context(), c, a, in)
+	}
+	if unknown(err) {
+		row, err = s.joinIn(r.Context(), c, in)
+	}
 	if err != nil {
 		s.away(w, r, c, err)
 		return
@@ -250,8 +270,7 @@ func (s *SignIn) callback(w http.ResponseWriter, r *http.Request) {
 	s.signedIn(w, r, c, a, &row, code)
 }
 
-// enter begins the session; who is not known is looked for in the directory,
-// then asked whether a claimed domain lets them in.
+// enter begins the session; who is not known is looked for in the directory.
 func (s *SignIn) enter(ctx context.Context, c *SignInConnection, in sync.SignIn) (store.SessionRow, error) {
 	row, err := s.opt.Engine.SignIn(ctx, in)
 	if unknown(err) && !c.Claims && s.opt.Ask != nil {
@@ -260,9 +279,40 @@ func (s *SignIn) enter(ctx context.Context, c *SignInConnection, in sync.SignIn)
 		}
 		row, err = s.opt.Engine.SignIn(ctx, in)
 	}
-	if !unknown(err) {
-		return row, err
+	return row, err
+}
+
+// accept accepts the invitation that the attempt was begun with, and links the
+// account with the member it makes: the invited address must be the account's
+// (R18).
+func (s *SignIn) accept(ctx context.Context, c *SignInConnection, a *attempt, in sync.SignIn) (store.SessionRow, error) {
+	res, err := s.opt.Engine.Edit(ctx, sync.EditBatch{
+		Workspace: c.Workspace, Kind: workspace.ActorMember, Channel: workspace.ChannelSignin, Txn: in.Txn, Trigger: "request", IP: in.IP, UserAgent: in.UserAgent,
+		Edits: []sync.Edit{{Kind: sync.EditAccept, Invitation: a.Invitation, Proof: a.Proof, Email: in.Who.Identity.Email, Name: in.Who.Identity.Name}},
+	})
+	var bad *sync.EditError
+	if errors.As(err, &bad) {
+		return store.SessionRow{}, &sync.SignInError{Rule: "R18", Reason: bad.Reason, Remedy: bad.Remedy}
 	}
+	if err != nil {
+		return store.SessionRow{}, err
+	}
+	for i := range res.Outcomes {
+		o := &res.Outcomes[i]
+		if k := o.Decision.Change.Kind; k != workspace.MemberCreate && k != workspace.MemberReactivate {
+			continue
+		}
+		if o.Outcome == "applied" {
+			in.Invited = o.Decision.Change.Subject.ID
+			return s.opt.Engine.SignIn(ctx, in)
+		}
+		return store.SessionRow{}, &sync.SignInError{Rule: o.Decision.Rule, Reason: lowered(o.Decision.Reason), Remedy: lowered(o.Decision.Remedy), Run: res.Run}
+	}
+	return store.SessionRow{}, &sync.SignInError{Rule: "R18", Reason: "the invitation could not be accepted", Remedy: "ask for another one", Run: res.Run}
+}
+
+// joinIn asks whether a claimed domain lets somebody in whom nobody knows.
+func (s *SignIn) joinIn(ctx context.Context, c *SignInConnection, in sync.SignIn) (row store.SessionRow, err error) {
 	j := sync.Join{
 		Workspace: c.Workspace, Name: in.Who.Identity.Name, Evidence: in.Who.Evidence, Channel: workspace.ChannelSignin, Txn: in.Txn, IP: in.IP, UserAgent: in.UserAgent,
 	}

@@ -285,6 +285,61 @@ func TestBrowserSession(t *testing.T) {
 	}
 }
 
+// OS2: an invitation that is opened with its own token, at a provider, links
+// the account; its secret stands in no address, and another address's account
+// accepts nothing (R18).
+func TestSignInByInvitation(t *testing.T) {
+	t.Parallel()
+	x := newSigningIn(t, "https://rollcall.acme.com")
+	x.s.of["sso"].Claims, x.s.of["sso"].Records = true, "sso"
+	x.claims()
+	sent := x.as("ann@acme.com").post("/v1/invitations", obj{"email": "guest@partner.org", "role": "member"}).is(201)
+	open := func(secret, email string) (*http.Response, string) {
+		x.idp.who = sync.SignedIn{
+			Issuer: "https://idp.acme.com", Subject: "u-" + email, SeenAt: x.now(),
+			Identity: workspace.Identity{ExternalID: "u-" + email, UserName: email, Email: email, Name: "Guest", Active: true, Attributes: workspace.Attributes{}},
+		}
+		form := url.Values{"invitation": {sent.text("id")}, "secret": {secret}}
+		req := httptest.NewRequest(http.MethodPost, "/signin/sso", strings.NewReader(form.Encode()))
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		res, body := x.do(req)
+		if res.StatusCode != http.StatusSeeOther || strings.Contains(res.Header.Get("Location"), secret) || strings.Contains(res.Cookies()[0].Value, secret) {
+			t.Fatalf("%d %s", res.StatusCode, body)
+		}
+		to, err := url.Parse(res.Header.Get("Location"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x.do(visit("/signin/sso/callback?code=c&state="+to.Query().Get("state")), res.Cookies()[0])
+	}
+	if res, body := open("wrong", "guest@partner.org"); res.StatusCode != http.StatusForbidden || !strings.Contains(body, "secret") {
+		t.Errorf("a wrong secret: %d %s", res.StatusCode, body)
+	}
+	if res, body := open(sent.text("secret"), "eve@partner.org"); res.StatusCode != http.StatusForbidden || !strings.Contains(body, "R18") {
+		t.Errorf("another address: %d %s", res.StatusCode, body)
+	}
+	if res, body := open(sent.text("secret"), "guest@partner.org"); res.StatusCode != http.StatusOK {
+		t.Fatalf("%d %s", res.StatusCode, body)
+	}
+	attempt, state := x.begin("/signin/sso")
+	if res, body := x.do(visit("/signin/sso/callback?code=c&state="+state), attempt); res.StatusCode != http.StatusOK {
+		t.Errorf("the account is not linked: %d %s", res.StatusCode, body)
+	}
+}
+
+// claims makes sso a connection whose people no directory knows.
+func (x *signingIn) claims() {
+	x.t.Helper()
+	terms := []sync.Connection{{ID: "phone", Kind: "api"}, {ID: "okta", Kind: "scim", Profile: "okta", ActsAs: workspace.RoleAdmin}, {ID: "sso", Kind: "oidc", ActsAs: workspace.RoleAdmin}}
+	e, err := sync.New(x.t.Context(), sync.Options{Store: x.store, Now: x.now, Workspaces: []sync.Workspace{
+		{ID: "acme", Name: "Acme Inc", Owners: []string{"ann@acme.com", "olga@acme.com"}, Connections: terms},
+	}})
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	x.s.opt.Engine = e
+}
+
 // What goes wrong is told in words, and leaks nothing.
 func TestSignInRefusals(t *testing.T) {
 	t.Parallel()

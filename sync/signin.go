@@ -49,6 +49,9 @@ type SignIn struct {
 	// Fresh is the hash of the cookie of a session in the same browser, "" for
 	// none: who has just signed in may link another account with it (OS2).
 	Fresh string
+	// Invited is the member whom this very request has made by an invitation's
+	// own token, "" for none: the account is linked with them (OS2).
+	Invited string
 	// CookieHash and CodeHash are hashes of the new session's secrets.
 	CookieHash, CodeHash string
 	Txn                  string
@@ -270,22 +273,15 @@ func (u *unit) buriedAccount(records string, in *SignIn) (string, error) {
 func (u *unit) linkable(in *SignIn, who *recognised) (*SignInError, error) {
 	unknown := refuseSignIn("OS2", "there is no account for you here yet", "ask an Admin or Owner of the workspace for an invitation")
 	unknown.NoMember = true
-	if in.Fresh == "" || !who.claims {
+	if in.Fresh == "" && in.Invited == "" || !who.claims {
 		return unknown, nil
 	}
-	session, err := u.tx.SessionByCookie(in.Fresh)
-	if errors.Is(err, workspace.ErrNotFound) {
+	m, refused, err := u.linkTo(in)
+	if err != nil || refused != nil {
+		return refused, err
+	}
+	if m == nil {
 		return unknown, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	m, err := u.member(session.Member)
-	if err != nil {
-		return nil, err
-	}
-	if !LiveSession(&session, m, u.now) || u.now-session.CreatedAt > workspace.Micros(freshFor.Microseconds()) {
-		return refuseSignIn("OS2", "the session that would be linked is not fresh", "sign in the way you did before, then link the account within ten minutes"), nil
 	}
 	others, err := u.tx.IdentitiesOf(m.ID, false)
 	if err != nil {
@@ -298,6 +294,33 @@ func (u *unit) linkable(in *SignIn, who *recognised) (*SignInError, error) {
 	}
 	who.member, who.link = m, true
 	return nil, nil
+}
+
+// linkTo finds the member whom an account may be linked with: of a fresh
+// session, or of an invitation that was accepted just now; nil if neither is.
+func (u *unit) linkTo(in *SignIn) (*workspace.Member, *SignInError, error) {
+	if in.Invited != "" {
+		m, err := u.member(in.Invited)
+		if err == nil && !m.Usable() {
+			m = nil
+		}
+		return m, nil, err
+	}
+	session, err := u.tx.SessionByCookie(in.Fresh)
+	if errors.Is(err, workspace.ErrNotFound) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := u.member(session.Member)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !LiveSession(&session, m, u.now) || u.now-session.CreatedAt > workspace.Micros(freshFor.Microseconds()) {
+		return nil, refuseSignIn("OS2", "the session that would be linked is not fresh", "sign in the way you did before, then link the account within ten minutes"), nil
+	}
+	return m, nil, nil
 }
 
 // errUnproved rolls the claims of a token back that would end a membership.
@@ -331,7 +354,7 @@ func (u *unit) observeClaims(in *SignIn, who *recognised) error {
 				Cause: workspace.Cause{Kind: workspace.CauseRequest, Connection: u.conn.ID, ExternalID: in.Who.Subject, ReasonClass: "correction"},
 			},
 			person: "member:" + who.member.ID,
-			ruling: &workspace.Decision{Verdict: workspace.Allow, Rule: "OS2", Reason: "The member was signed in here when the account was linked."},
+			ruling: &workspace.Decision{Verdict: workspace.Allow, Rule: "OS2", Reason: linkReason(in)},
 		})
 	}
 	var touched touched
@@ -349,6 +372,14 @@ func (u *unit) observeClaims(in *SignIn, who *recognised) error {
 		return errUnproved
 	}
 	return nil
+}
+
+// linkReason says why an account may be linked with a member.
+func linkReason(in *SignIn) string {
+	if in.Invited != "" {
+		return "The account was used to accept the member's invitation."
+	}
+	return "The member was signed in here when the account was linked."
 }
 
 // observeTokenGroups makes the groups of a record those of the token. Groups
