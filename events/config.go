@@ -77,7 +77,7 @@ var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 // types are the event types of the outbox (WH3).
 var types = []string{
 	"member.created", "member.updated", "member.role_changed", "member.deactivated", "member.reactivated", "member.contained",
-	"member.released", "member.removed", "session.revoked",
+	"member.released", "member.removed", "session.revoked", "session.ended",
 	"number.assigned", "number.unassigned", "number.access_changed", "number.owner_changed", "number.handed_over", "number.ring_changed",
 	"group.created", "group.updated", "group.deleted", "group.joined", "group.left",
 	"invitation.sent", "invitation.accepted", "invitation.expired", "invitation.revoked",

@@ -15,6 +15,7 @@ var eventTypes = map[workspace.ChangeKind]string{
 	workspace.MemberCreate: "member.created", workspace.MemberUpdate: "member.updated", workspace.MemberRole: "member.role_changed",
 	workspace.MemberDeactivate: "member.deactivated", workspace.MemberReactivate: "member.reactivated", workspace.MemberContain: "member.contained",
 	workspace.MemberRelease: "member.released", workspace.MemberRemove: "member.removed", workspace.MemberSessions: "session.revoked",
+	workspace.SessionEnd:   "session.ended",
 	workspace.NumberAssign: "number.assigned", workspace.NumberUnassign: "number.unassigned", workspace.NumberAccess: "number.access_changed",
 	workspace.NumberOwner: "number.owner_changed", workspace.NumberRing: "number.ring_changed",
 	workspace.GroupCreate: "group.created", workspace.GroupUpdate: "group.updated", workspace.GroupDelete: "group.deleted",
