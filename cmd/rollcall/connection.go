@@ -305,8 +305,8 @@ func testConnection(ctx context.Context, config *configs.Config, w *configs.Work
 			return v, err
 		}
 	}
-	if c.Kind != oidc.Kind {
-		return v, nil
+	if c.Kind != oidc.Kind || c.Polled() && !c.OIDC.SignIn.Has() && !c.OIDC.Signals.SSF.Has() {
+		return v, nil // nobody signs in: the provider's discovery document is not asked for
 	}
 	var ring *oidc.Ring
 	if !config.KeyRing.IsZero() {
