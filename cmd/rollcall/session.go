@@ -62,7 +62,7 @@ func (f *workspaceFlag) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := store.Open(ctx, store.Options{URL: url})
+	s, err := store.Open(ctx, store.Options{URL: url, Trace: seams.trace})
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func makeSession(ctx context.Context, c *configs.Config, w *configs.Workspace) (
 	if err != nil {
 		return nil, err
 	}
-	s, err := store.Open(ctx, store.Options{URL: url, AutoMigrate: status.Current == 0})
+	s, err := store.Open(ctx, store.Options{URL: url, AutoMigrate: status.Current == 0, Trace: seams.trace})
 	if err != nil {
 		return nil, err
 	}
