@@ -63,11 +63,19 @@ func (u *unit) planEntry(e *Edit) error {
 		subject: p.key, person: p.key,
 		then: []effect{u.support(p, mapping.GrantMember, "", byDomain, "", ev.Connection)},
 	}
-	if e.Enter.Identity != nil {
-		change.then = append(change.then, u.linkRecord(*e.Enter.Identity, ev.Connection, m.ID))
-	}
 	if change.ruling, err = u.entryRuling(e, key); err != nil {
 		return err
+	}
+	if e.Enter.Identity != nil && (change.ruling == nil || change.ruling.Verdict == workspace.Hold) {
+		row := *e.Enter.Identity
+		refused, err := u.entryRecord(&row, ev.Connection)
+		if err != nil {
+			return err
+		}
+		if refused != nil {
+			change.ruling = refused
+		}
+		change.then = append(change.then, u.linkRecord(row, ev.Connection, m.ID))
 	}
 	change.Cause.Source = u.entered.claim
 	u.add(change)
@@ -90,6 +98,36 @@ func (u *unit) useUpInvitation(p *person) error {
 		u.plan[i].Cause.Invitation = id
 	}
 	return nil
+}
+
+// entryRecord finds the record that a joiner's account has already; a ruling
+// if it is somebody else's (OS2).
+func (u *unit) entryRecord(row *store.IdentityRow, connection string) (*workspace.Decision, error) {
+	var known workspace.Identity
+	err := error(workspace.ErrNotFound)
+	switch {
+	case row.ID != "":
+		known, err = u.tx.Identity(row.ID)
+	case row.ExternalID != "":
+		known, err = u.tx.IdentityByExternal(connection, row.ExternalID, false)
+	}
+	if errors.Is(err, workspace.ErrNotFound) && row.ID == "" && row.UserKey != "" {
+		if known, err = u.tx.IdentityByUser(connection, row.UserKey); err == nil && row.ExternalID != "" && known.ExternalID != row.ExternalID {
+			return refuseEntry("OS2", "Another account of "+connection+" has the login name "+row.UserName+".",
+				"Whoever runs the directory ends the other account, or an Admin or Owner sends an invitation."), nil
+		}
+	}
+	switch {
+	case errors.Is(err, workspace.ErrNotFound):
+		row.ID = ""
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case known.Member != "":
+		return refuseEntry("OS2", "This account is another member's.", "Sign in in the way you did before, or ask an Admin or Owner."), nil
+	}
+	row.ID = known.ID
+	return nil, nil
 }
 
 // linkRecord stores the person's record at the connection where they signed

@@ -272,3 +272,63 @@ func TestOnlyJoinJoins(t *testing.T) {
 	}
 	w.want("zoe@acme.org", "nobody")
 }
+
+// TestJoinersRecord: who joins by signing in is linked with the record of
+// their account: the one that is there, or a new one; never with somebody
+// else's (OS2).
+func TestJoinersRecord(t *testing.T) {
+	w := joining(t, lite(t))
+	enter := func(address, subject, login string) Joined {
+		t.Helper()
+		out, err := w.e.Join(context.Background(), Join{
+			Workspace: "acme", Name: "N", Evidence: Evidence{Email: address, Connection: "google", Subject: subject, EmailVerified: true, HostedDomain: "acme.org"},
+			Identity: &store.IdentityRow{Identity: workspace.Identity{ExternalID: subject, UserName: login, Email: address, Active: true}, UserKey: login, EmailKey: address},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	linked := func(subject string) (i workspace.Identity) {
+		t.Helper()
+		err := w.st.In("acme").View(context.Background(), func(r *store.Reader) (err error) {
+			i, err = r.IdentityByExternal("google", subject, false)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return i
+	}
+	first := enter("zoe@acme.org", "g1", "zoe")
+	if first.State != JoinDone || linked("g1").Member != first.Member {
+		t.Fatalf("%+v %+v", first, linked("g1"))
+	}
+	if out := enter("zoe2@acme.org", "g1", "zoe"); out.State != JoinRefused || out.Rule != "OS2" {
+		t.Errorf("one account, a second member: %+v", out)
+	}
+	if out := enter("yan@acme.org", "g2", "zoe"); out.State != JoinRefused || out.Rule != "OS2" {
+		t.Errorf("a login name of somebody else: %+v", out)
+	}
+	// A record that nobody is linked with is theirs whose account it is.
+	err := w.st.In("acme").Update(context.Background(), store.UnitOptions{}, func(tx *store.Tx) error {
+		return tx.InsertIdentity(store.IdentityRow{
+			Identity: workspace.Identity{ID: "i-3", Connection: "google", ExternalID: "g3", UserName: "xia", Email: "xia@acme.org", Active: true, Version: 1}, UserKey: "xia", EmailKey: "xia@acme.org",
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.cfg.Domains.AutoJoin = AutoJoinRequest
+	w.open()
+	waits := enter("wim@acme.org", "g4", "wim")
+	if _, err := w.approve(waits.Plan, "ann@acme.com"); err != nil || linked("g4").Member == "" {
+		t.Errorf("who was let in by a person has no record: %v", err)
+	}
+	w.cfg.Domains.AutoJoin = AutoJoinOn
+	w.open()
+	if out := enter("xia@acme.org", "g3", "xia"); out.State != JoinDone || linked("g3").ID != "i-3" || linked("g3").Member != out.Member {
+		t.Errorf("%+v %+v", out, linked("g3"))
+	}
+	w.sound()
+}
