@@ -153,9 +153,8 @@ func TestProjectionOverHTTP(t *testing.T) {
 // TestThousandMembers: 1,000 members in one PATCH take less than a second, and
 // a group of more than one page of members is read whole.
 func TestThousandMembers(t *testing.T) {
-	p := newProvider(t, providerOptions{})
-	const n = 2500
-	p.fill("okta", n)
+	p := filledProvider(t)
+	const n = filledUsers
 	group := p.request("okta", "POST", "/Groups", `{"displayName":"All"}`).is(http.StatusCreated).text("id")
 	p.fillGroup(group, n)
 	second := p.request("okta", "POST", "/Groups", `{"displayName":"Thousand"}`).is(http.StatusCreated).text("id")
@@ -205,8 +204,7 @@ func (w breaking) Write(b []byte) (int, error) {
 // TestTornList: an error after the head has gone out breaks the connection; a
 // list that ends early must not look whole.
 func TestTornList(t *testing.T) {
-	p := newProvider(t, providerOptions{})
-	p.fill("okta", 1500)
+	p := filledProvider(t)
 	group := p.request("okta", "POST", "/Groups", `{"displayName":"All"}`).is(http.StatusCreated).text("id")
 	p.fillGroup(group, 1500)
 	defer func() {

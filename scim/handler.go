@@ -132,7 +132,7 @@ func NewHandler(opt Options) (*Handler, error) {
 		return nil, err
 	}
 	h.uses = newLastUses(opt.Store, opt.Logger)
-	h.timeline = newTimeline(opt.Store, opt.Logger, opt.Now)
+	h.timeline = newTimeline(opt.Store, opt.Logger)
 	return h, nil
 }
 

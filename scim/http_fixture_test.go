@@ -146,6 +146,39 @@ func newProvider(t testing.TB, opt providerOptions) *provider {
 	return p
 }
 
+// filledUsers is how many people filledProvider has.
+const filledUsers = 2500
+
+// filled is a database with that many Users of okta, made once: under the race
+// detector that takes many seconds.
+var filled stdsync.Once
+
+// filledFile is its text, written by filled.
+var filledFile []byte
+
+// filledProvider is a provider with filledUsers Users of okta.
+func filledProvider(t *testing.T) *provider {
+	t.Helper()
+	filled.Do(func() {
+		url := liteURL(t)
+		p := newProvider(t, providerOptions{url: url})
+		p.fill("okta", filledUsers)
+		if err := errors.Join(p.handler.Close(t.Context()), p.store.Close()); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(strings.TrimPrefix(url, "sqlite:"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		filledFile = text
+	})
+	file := filepath.Join(t.TempDir(), "filled.db")
+	if err := os.WriteFile(file, filledFile, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return newProvider(t, providerOptions{url: "sqlite:" + file})
+}
+
 // newToken makes a token with the terms of row.
 func (p *provider) newToken(row store.TokenRow) Token {
 	p.t.Helper()

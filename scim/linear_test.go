@@ -130,10 +130,11 @@ func TestLinearizable(t *testing.T) {
 	})
 }
 
-const (
-	linearClients = 16
-	linearOps     = 8 // of each client
-)
+const linearClients = 16
+
+// linearOps is how many operations each client sends; the race detector makes
+// each of them long.
+var linearOps = max(4, 8/raceFactor)
 
 // clients runs 16 clients at once.
 func (h *history) clients(seed uint64, run func(client int, r *rand.Rand)) {

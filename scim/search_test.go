@@ -350,13 +350,11 @@ func filterOnEverything(t *testing.T, url string) {
 // TestFilterIsBounded: a walk over too many resources is refused, unless SQL
 // narrows it; pages of a walk are those of the whole.
 func TestFilterIsBounded(t *testing.T) {
-	p := newProvider(t, providerOptions{})
-	const n = 1203
-	p.fill("okta", n)
+	p := filledProvider(t)
 	filter := urlEncode("not (ims pr)")
-	p.request("okta", "GET", "/Users?filter="+filter+"&startIndex=1201&count=100", "").is(http.StatusOK).has(n, "totalResults").has(3, "itemsPerPage").
-		has("user001200@acme.com", "Resources", 0, "userName")
-	p.request("okta", "GET", "/Users?sortBy=userName&sortOrder=descending&count=1&filter="+filter, "").has("user001202@acme.com", "Resources", 0, "userName")
+	p.request("okta", "GET", "/Users?filter="+filter+"&startIndex=2498&count=100", "").is(http.StatusOK).has(filledUsers, "totalResults").has(3, "itemsPerPage").
+		has("user002497@acme.com", "Resources", 0, "userName")
+	p.request("okta", "GET", "/Users?sortBy=userName&sortOrder=descending&count=1&filter="+filter, "").has("user002499@acme.com", "Resources", 0, "userName")
 	l := &listing{x: &exchange{}, scanned: maxScanned, parts: []part{{source: stuck{}}}}
 	w := walker{l: l}
 	if _, err := w.next(nil); err == nil || ToError(err).ScimType != "tooMany" {

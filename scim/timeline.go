@@ -47,7 +47,6 @@ type pastRequest struct {
 type timeline struct {
 	store *store.Store
 	log   *slog.Logger
-	now   func() time.Time
 	wake  chan struct{}
 	stop  func()
 	quit  <-chan struct{} // Closed by stop.
@@ -65,10 +64,10 @@ type timeline struct {
 	pruned  time.Time         // guarded by writing
 }
 
-func newTimeline(s *store.Store, log *slog.Logger, now func() time.Time) *timeline {
+func newTimeline(s *store.Store, log *slog.Logger) *timeline {
 	quit := make(chan struct{})
 	t := &timeline{
-		store: s, log: log, now: now, wake: make(chan struct{}, 1), stop: stdsync.OnceFunc(func() { close(quit) }), quit: quit,
+		store: s, log: log, wake: make(chan struct{}, 1), stop: stdsync.OnceFunc(func() { close(quit) }), quit: quit,
 		done: make(chan struct{}), refused: map[linkKey]time.Time{}, terms: map[linkKey]Terms{},
 	}
 	go t.run()
@@ -136,8 +135,12 @@ func (t *timeline) write(ctx context.Context) error {
 		t.log.Warn("more requests came than are recorded", "not_recorded", dropped)
 	}
 	byWorkspace := map[string][]pastRequest{}
+	var newest time.Time // The clock of the requests, which tests move.
 	for i := range batch {
 		q := &batch[i]
+		if at := q.row.At.Time(); at.After(newest) {
+			newest = at
+		}
 		q.finish()
 		t.terms[q.key] = q.terms
 		byWorkspace[q.key.workspace] = append(byWorkspace[q.key.workspace], *q)
@@ -146,9 +149,9 @@ func (t *timeline) write(ctx context.Context) error {
 	for _, id := range slices.Sorted(maps.Keys(byWorkspace)) {
 		errs = append(errs, t.writeTo(ctx, id, byWorkspace[id]))
 	}
-	if now := t.now(); now.Sub(t.pruned) >= pruneEvery {
-		t.pruned = now
-		errs = append(errs, t.prune(ctx, now))
+	if newest.Sub(t.pruned) >= pruneEvery {
+		t.pruned = newest
+		errs = append(errs, t.prune(ctx, newest))
 	}
 	return errors.Join(errs...)
 }
