@@ -412,6 +412,26 @@ func TestUserInfoTrouble(t *testing.T) {
 	}
 }
 
+// DC7: that UserInfo calls one address verified says nothing of the address in
+// the ID token.
+func TestVerifiedAddressIsTheOneStated(t *testing.T) {
+	t.Parallel()
+	o := newOP(t)
+	p, c := o.provider(nil)
+	for other, want := range map[string]bool{"ann@acme.com": true, "mallory@other.example": false} {
+		o.claims = o.idClaims(c)
+		o.set(func() {
+			o.claims["email"] = "ann@acme.com"
+			delete(o.claims, "email_verified")
+			o.userInfo = status(200, fmt.Sprintf(`{"sub":%q,"email":%q,"email_verified":true,"xms_edov":true}`, testSubject, other))
+		})
+		s, err := p.Finish(t.Context(), testAttempt, o.back())
+		if err != nil || s.Evidence.Email != "ann@acme.com" || s.Evidence.EmailVerified != want || s.Evidence.EDOV != want {
+			t.Errorf("UserInfo of %s: %+v, %v", other, s.Evidence, err)
+		}
+	}
+}
+
 // OS5: the four things that a token may say of groups.
 func TestGroupsClaim(t *testing.T) {
 	t.Parallel()

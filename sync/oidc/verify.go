@@ -164,7 +164,12 @@ func (p *Provider) addUserInfo(ctx context.Context, e *endpoints, access string,
 	if more.text("sub") != c.text("sub") {
 		return refuse("OI2", errMismatch.Error(), "begin again")
 	}
+	// What is said of an address is said of that address alone.
+	otherMail := c.text("email") != "" && c.text("email") != more.text("email")
 	for name, value := range more {
+		if otherMail && (name == "email_verified" || name == "xms_edov") {
+			continue
+		}
 		if _, stated := c[name]; !stated {
 			c[name] = value
 		}
