@@ -65,7 +65,8 @@ func newSigningIn(t *testing.T, public string) *signingIn {
 	t.Helper()
 	w := newWorld(t, nil)
 	terms := []sync.Connection{
-		{ID: "phone", Kind: "api"}, {ID: "okta", Kind: "scim", Profile: "okta", ActsAs: workspace.RoleAdmin},
+		{ID: "phone", Kind: "api"},
+		{ID: "okta", Kind: "scim", Profile: "okta", ActsAs: workspace.RoleAdmin},
 		{ID: "sso", Kind: "oidc", ActsAs: workspace.RoleAdmin, SignIn: sync.SignInTerms{Records: "okta"}},
 	}
 	var err error
@@ -109,8 +110,19 @@ func newSigningIn(t *testing.T, public string) *signingIn {
 	return x
 }
 
+// answered is an answer whose body was read.
+type answered struct {
+	StatusCode int
+	Status     string
+	Header     http.Header
+	cookies    []*http.Cookie
+}
+
+// Cookies are those that the answer sets.
+func (a answered) Cookies() []*http.Cookie { return a.cookies }
+
 // do sends a request with cookies, and gives the answer with its body.
-func (x *signingIn) do(req *http.Request, cookies ...*http.Cookie) (*http.Response, string) {
+func (x *signingIn) do(req *http.Request, cookies ...*http.Cookie) (answered, string) {
 	x.t.Helper()
 	for _, c := range cookies {
 		req.AddCookie(c)
@@ -119,13 +131,13 @@ func (x *signingIn) do(req *http.Request, cookies ...*http.Cookie) (*http.Respon
 	x.s.ServeHTTP(rec, req)
 	res := rec.Result()
 	text, err := io.ReadAll(res.Body)
-	if err != nil {
+	if err = errors.Join(err, res.Body.Close()); err != nil {
 		x.t.Fatal(err)
 	}
 	if res.Header.Get("Cache-Control") != "no-store" || res.Header.Get("Content-Security-Policy") == "" || res.Header.Get("X-Content-Type-Options") != "nosniff" {
 		x.t.Errorf("%s %s: headers %v", req.Method, req.URL.Path, res.Header)
 	}
-	return res, string(text)
+	return answered{res.StatusCode, res.Status, res.Header, res.Cookies()}, string(text)
 }
 
 func visit(path string) *http.Request { return httptest.NewRequest(http.MethodGet, path, nil) }
@@ -294,7 +306,7 @@ func TestSignInByInvitation(t *testing.T) {
 	x.s.of["sso"].Claims, x.s.of["sso"].Records = true, "sso"
 	x.claims()
 	sent := x.as("ann@acme.com").post("/v1/invitations", obj{"email": "guest@partner.org", "role": "member"}).is(201)
-	open := func(secret, email string) (*http.Response, string) {
+	open := func(secret, email string) (answered, string) {
 		x.idp.who = sync.SignedIn{
 			Issuer: "https://idp.acme.com", Subject: "u-" + email, SeenAt: x.now(),
 			Identity: workspace.Identity{ExternalID: "u-" + email, UserName: email, Email: email, Name: "Guest", Active: true, Attributes: workspace.Attributes{}},

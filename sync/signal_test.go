@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -164,7 +165,7 @@ func TestDisabledSignalUnanswered(t *testing.T) {
 	pl := Polled{Workspace: "acme", Connection: "okta"}
 	for _, err := range []error{context.DeadlineExceeded, ErrAuth, ErrAbsent} {
 		pl.Source = &oneSource{err: err}
-		if got := w.e.Ask(context.Background(), pl, "u-bo", "signal"); (got == nil) != (err == ErrAbsent) {
+		if got := w.e.Ask(context.Background(), pl, "u-bo", "signal"); (got == nil) != errors.Is(err, ErrAbsent) {
 			t.Errorf("%v: %v", err, got)
 		}
 		w.want("bo@acme.com", "member deactivated +4722000001:exclusive")

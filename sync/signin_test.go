@@ -67,14 +67,14 @@ func (w *world) signIn(in SignIn) store.SessionRow {
 }
 
 // refusedSignIn wants a refusal by a rule.
-func (w *world) refusedSignIn(in SignIn, rule string) *SignInError {
+func (w *world) refusedSignIn(in SignIn, rule string) SignInError {
 	w.tb.Helper()
 	_, err := w.e.SignIn(context.Background(), in)
 	var refused *SignInError
 	if !errors.As(err, &refused) || refused.Rule != rule || refused.Reason == "" || refused.Remedy == "" {
 		w.tb.Fatalf("sign-in of %s: %v, want a refusal by %s", in.Who.Subject, err, rule)
 	}
-	return refused
+	return *refused
 }
 
 // live reports whether a session is good now.

@@ -123,8 +123,12 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // drop ends the connection without an answer.
 func drop(w http.ResponseWriter, _ *http.Request) {
-	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
-		conn.Close()
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err == nil {
+		err = conn.Close()
+	}
+	if err != nil {
+		panic(http.ErrAbortHandler)
 	}
 }
 
@@ -133,7 +137,9 @@ func answering(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
-		fmt.Fprint(w, body)
+		if _, err := io.WriteString(w, body); err != nil {
+			return // the client went away
+		}
 	}
 }
 
@@ -249,8 +255,11 @@ func freePort(t *testing.T) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	port := l.Addr().(*net.TCPAddr).Port
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return port
 }
 
 // newSignInWorld starts a daemon for an issuer that need not be there yet.

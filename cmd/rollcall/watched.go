@@ -176,7 +176,7 @@ func yesNo(b bool) string {
 
 // whyWatched says why somebody is or is not asked about.
 func whyWatched(row *store.WatchRow, c *configs.Connection, covered bool) string {
-	why := ""
+	var why string
 	switch {
 	case row.Token && row.Reason:
 		return "every " + c.OIDC.Liveness.Every.String()

@@ -21,7 +21,7 @@ const (
 	MaxPage     = 16 << 20 // a page of a directory
 )
 
-// ErrTooLarge: an answer was longer than its bound.
+// ErrTooLarge says that an answer was longer than its bound.
 var ErrTooLarge = errors.New("the answer is larger than what is read")
 
 // ClientOptions say whom a client may call.

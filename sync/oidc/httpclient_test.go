@@ -112,7 +112,11 @@ func TestClientHasDeadline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res, err := c.Do(req); !errors.Is(err, context.Canceled) {
-		t.Errorf("%v, %v", res, err)
+	res, err := c.Do(req)
+	if err == nil {
+		err = res.Body.Close()
+	}
+	if !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }

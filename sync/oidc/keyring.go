@@ -13,7 +13,7 @@ import (
 	"github.com/rollcall-sync/rollcall/internal/secret"
 )
 
-// ErrSealed: a sealed text cannot be opened: it is damaged, it was sealed for
+// ErrSealed says that a sealed text cannot be opened: it is damaged, it was sealed for
 // somebody else, or its key is not in the ring.
 var ErrSealed = errors.New("cannot be opened with the keys of the ring")
 

@@ -27,8 +27,8 @@ var signatures = []jose.SignatureAlgorithm{
 	jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
 }
 
-// ErrSignature: a token's signature is wrong, or it was signed with a key that
-// is not the provider's.
+// ErrSignature says that a token's signature is wrong, or that it was signed
+// with a key that is not the provider's.
 var ErrSignature = errors.New("the signature does not hold")
 
 // keySet is a provider's public keys. It reads them again when a token names a

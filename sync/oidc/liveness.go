@@ -125,10 +125,10 @@ func (p *Provider) tokenTrouble(err error) sync.Alive {
 	if out.Code == "" {
 		out.Code = "status_" + strconv.Itoa(status)
 	}
-	switch {
-	case status == http.StatusTooManyRequests:
+	switch status {
+	case http.StatusTooManyRequests:
 		out.Kind = sync.AnswerUnsent
-	case status == http.StatusBadRequest || status == http.StatusUnauthorized:
+	case http.StatusBadRequest, http.StatusUnauthorized:
 		out.Kind = tokenErrors[answer.ErrorCode] // the standard's own statuses for an error of the request
 	}
 	return out

@@ -123,6 +123,7 @@ func TestNeverSent(t *testing.T) {
 	}
 	sealed := grant(t, p, "canary-refresh-1")
 	o.server.Close()
+	p.Close() // a connection that was kept could have carried the token
 	c.forward(time.Minute)
 	got, err := p.Alive(t.Context(), testSubject, sealed, func(string) error { return nil })
 	if err == nil || got.Kind != sync.AnswerUnsent {

@@ -5,7 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
-	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -271,14 +271,20 @@ func status(code int, body string, head ...string) http.HandlerFunc {
 			w.Header().Set(head[i], head[i+1])
 		}
 		w.WriteHeader(code)
-		fmt.Fprint(w, body)
+		if _, err := io.WriteString(w, body); err != nil {
+			return // the client went away
+		}
 	}
 }
 
 // cut ends the connection without an answer.
 func cut(w http.ResponseWriter, _ *http.Request) {
-	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
-		conn.Close()
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err == nil {
+		err = conn.Close()
+	}
+	if err != nil {
+		panic(http.ErrAbortHandler)
 	}
 }
 
