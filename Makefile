@@ -9,11 +9,12 @@ BENCHFLAGS ?=
 
 # Pinned here and nowhere else. golangci-lint carries staticcheck, revive, depguard and gofumpt.
 GOLANGCI_LINT_VERSION := v2.15.0
+KEYCLOAK_VERSION      := 26.0.8
 BENCHSTAT_VERSION     := v0.0.0-20260908200009-22c9c6c9d4da
 GOLANGCI_LINT         := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prepare bench bench-leavers bench-scim bench-ldap bench-graph kill robustness microbench benchstat differential linearizability fuzz lint fmt generate verify build docker clean
+.PHONY: help demo test prepare bench bench-leavers bench-scim bench-ldap bench-graph keycloak kill robustness microbench benchstat differential linearizability fuzz lint fmt generate verify build docker clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +39,11 @@ bench-scim: ## SCIM load as Entra and Okta send it, at 1,000, 20,000 and 100,000
 
 bench-ldap: ## poll a slapd with 1,000 and with 100,000 people, beside ldapsearch paging the same attributes (minutes)
 	go test -run '^$$' -bench Directory -benchtime 1x -timeout 60m ./internal/e2e
+
+keycloak: ## read a real Keycloak, fetched by Maven (needs Java 17 and mvn; minutes)
+	@test -x $(BIN)/keycloak-$(KEYCLOAK_VERSION)/bin/kc.sh || { mvn -q -B dependency:copy -Dartifact=org.keycloak:keycloak-quarkus-dist:$(KEYCLOAK_VERSION):zip -DoutputDirectory=$(BIN) && \
+	unzip -q -o $(BIN)/keycloak-quarkus-dist-$(KEYCLOAK_VERSION).zip -d $(BIN); }
+	KEYCLOAK_HOME=$(BIN)/keycloak-$(KEYCLOAK_VERSION) go test -tags keycloak -run 'TestKeycloak$$' -count 1 -v ./internal/e2e
 
 kill: ## kill -9 the daemon, the store and the deliverer 200 times each on SQLite and PostgreSQL, and behind every statement of a leaver (KILLS=N)
 	ROLLCALL_KILLS=$(or $(KILLS),200) go test -count=1 -v -timeout 60m -run 'Kill' ./cmd/rollcall ./events ./store | grep -E '^(---|ok|FAIL|panic)|^ +--- |kill_test|killcheck_test'
