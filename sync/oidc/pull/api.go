@@ -107,6 +107,9 @@ func clean(text string) string {
 func (a *api) get(ctx context.Context, u *url.URL, header http.Header) (*answer, error) {
 	c := call{api: a, url: u, header: header}
 	for try := 1; ; try++ {
+		if until := a.bucket.shut(); until.Sub(a.now()) > patience {
+			return nil, &sync.ThrottledError{Until: until, Source: a.base.Host}
+		}
 		if err := a.bucket.take(ctx, a.now, a.pause); err != nil {
 			return nil, err
 		}

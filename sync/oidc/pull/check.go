@@ -274,10 +274,10 @@ func (p *scimPull) check(ctx context.Context, c *checkup) error {
 	if err := p.configuration(ctx); err != nil {
 		return err
 	}
-	if !p.cursor {
+	if !p.cursor.Load() {
 		c.warnf("the server does not page by cursor (RFC 9865): a list that moves while it is read is read again")
 	}
-	if !p.filter {
+	if !p.filter.Load() {
 		c.warnf("the server does not filter: every poll reads everybody")
 	}
 	c.warnf("this protocol keeps no tombstones: deletions show as absence, which the look at all ids finds")

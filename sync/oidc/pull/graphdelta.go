@@ -42,6 +42,9 @@ func (g *graph) delta(ctx context.Context, r *reader, from position) (position, 
 		graph: g, r: r, removed: map[string]time.Time{}, named: map[string]bool{}, unclear: map[string]bool{}, came: map[string]bool{},
 	}
 	next := from
+	if from.Users == "" {
+		return next, fmt.Errorf("%w: it has no delta link", sync.ErrCursorGone)
+	}
 	var err error
 	if g.dir.Groups != oidc.GroupsNone {
 		if next.Groups, next.Closure, err = d.changedGroups(ctx, from.Groups, from.Closure); err != nil {

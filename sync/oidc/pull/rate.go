@@ -48,6 +48,14 @@ func (b *bucket) take(ctx context.Context, now func() time.Time, pause func(cont
 	}
 }
 
+// shut gives the moment until which the host wants no request; zero or past:
+// it takes them.
+func (b *bucket) shut() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.closed
+}
+
 // reserve takes a place, or tells how long to wait for one.
 func (b *bucket) reserve(now time.Time) time.Duration {
 	b.mu.Lock()

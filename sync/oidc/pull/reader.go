@@ -2,6 +2,7 @@ package pull
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -29,7 +30,7 @@ type reader struct {
 	bytes  int
 
 	seen     map[string]struct{} // ids of people
-	links    map[string]struct{} // addresses that were asked (RD9)
+	links    map[[sha256.Size]byte]struct{} // hashes of addresses that were asked (RD9)
 	pages    int
 	entries  int
 	groups   int
@@ -38,7 +39,7 @@ type reader struct {
 }
 
 func (s *Source) newReader(sink sync.Sink, resume sync.Cursor) *reader {
-	return &reader{Source: s, sink: sink, resume: resume, seen: map[string]struct{}{}, links: map[string]struct{}{}}
+	return &reader{Source: s, sink: sink, resume: resume, seen: map[string]struct{}{}, links: map[[sha256.Size]byte]struct{}{}}
 }
 
 // fetch gets one page of a list. The same address twice in a run is a list
@@ -49,7 +50,7 @@ func (r *reader) fetch(ctx context.Context, u *url.URL) (*answer, error) {
 
 // fetchWith is fetch with headers.
 func (r *reader) fetchWith(ctx context.Context, u *url.URL, header http.Header) (*answer, error) {
-	key := u.String()
+	key := sha256.Sum256([]byte(u.String()))
 	if _, again := r.links[key]; again {
 		return nil, &sync.IncompleteError{Why: "the links of " + r.server() + " go in circles (RD9)"}
 	}

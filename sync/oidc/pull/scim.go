@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/rollcall-sync/rollcall/sync"
@@ -44,7 +45,9 @@ const scimPasses = 3
 // was deleted is found by the look at all ids, and by a Full.
 type scimPull struct {
 	*core
-	cursor, filter bool // what the server says it can
+	// cursor and filter are what the server says it can; Check may ask beside
+	// a run.
+	cursor, filter atomic.Bool
 }
 
 func newSCIM(c *core) provider {
@@ -100,7 +103,8 @@ func (p *scimPull) configuration(ctx context.Context) error {
 			return err
 		}
 	}
-	p.cursor, p.filter = body.Pagination.Cursor, body.Filter.Supported
+	p.cursor.Store(body.Pagination.Cursor)
+	p.filter.Store(body.Filter.Supported)
 	return nil
 }
 
@@ -164,7 +168,7 @@ func (p *scimPull) page(ans *answer, what, need string) (scimPage, error) {
 		return page, err
 	}
 	empty := page.Resources == nil && (page.Total == nil || *page.Total != 0) && page.NextCursor == ""
-	if !slices.Contains(page.Schemas, scimList) || empty && !p.cursor {
+	if !slices.Contains(page.Schemas, scimList) || empty && !p.cursor.Load() {
 		return page, &sync.IncompleteError{Why: what + ": an answer 200 without its data"}
 	}
 	return page, nil
@@ -176,7 +180,7 @@ func (p *scimPull) list(ctx context.Context, r *reader, path string, q url.Value
 	for range scimPasses {
 		clear(r.links)
 		var err error
-		if p.cursor {
+		if p.cursor.Load() {
 			err = p.byCursor(ctx, r, path, q, what, need, each)
 		} else {
 			err = p.byIndex(ctx, r, path, q, what, need, each)
@@ -255,7 +259,7 @@ func (r *reader) scim(ctx context.Context, p *scimPull, path string, q url.Value
 // people reads everybody.
 func (p *scimPull) people(ctx context.Context, r *reader) (string, error) {
 	end := "no nextCursor"
-	if !p.cursor {
+	if !p.cursor.Load() {
 		end = "as many as totalResults, which stood still"
 	}
 	return end, p.users(ctx, r, url.Values{})
@@ -293,7 +297,7 @@ func (p *scimPull) delta(ctx context.Context, r *reader, from position) (positio
 	if err := p.mark(ctx, &next); err != nil {
 		return next, err
 	}
-	if !p.filter || from.Time.IsZero() {
+	if !p.filter.Load() || from.Time.IsZero() {
 		return next, fmt.Errorf("%w: the server does not filter", sync.ErrCursorGone)
 	}
 	since := from.Time.Add(-oktaOverlap).UTC().Format(time.RFC3339)
@@ -336,7 +340,7 @@ func (g scimGroups) lists(ctx context.Context, r *reader, q url.Values, each fun
 }
 
 func (g scimGroups) named(ctx context.Context, r *reader, name string, each func(workspace.DirectoryGroup) error) error {
-	if !g.filter {
+	if !g.filter.Load() {
 		return g.lists(ctx, r, url.Values{}, each)
 	}
 	return g.lists(ctx, r, url.Values{"filter": {"displayName eq " + strconv.Quote(name)}}, each)

@@ -150,6 +150,10 @@ func TestThrottleTimes(t *testing.T) {
 		if got := wait.Until.Sub(began.Add(-3 * time.Minute)); got < want-2*time.Second || got > want+2*time.Second {
 			t.Errorf("%s: waits %s, want %s", fault, got, want)
 		}
+		r.fake.Requests()
+		if _, err := s.Full(r.ctx(), sync.Cursor{}, &sourcetest.Collector{}); !throttled(err) || len(r.fake.Requests()) != 0 {
+			t.Errorf("%s: before its time: %v, want ThrottledError and no request", fault, err)
+		}
 	}
 }
 
