@@ -68,7 +68,13 @@ func (x *exchange) newListing(s search, sources []source) (*listing, error) {
 			return nil, err
 		}
 		if filters != nil {
-			if err := p.filter(filters[i], x.link.workspace); err != nil {
+			narrowed, table := filters[i], src.table()
+			if table == &UserTable {
+				if narrowed, table, err = x.effectiveGroups(filters[i]); err != nil {
+					return nil, err
+				}
+			}
+			if err := p.filter(filters[i], narrowed, table, x.link.workspace); err != nil {
 				return nil, err
 			}
 		}
@@ -111,10 +117,11 @@ func (x *exchange) readFilters(text string, sources []source) ([]Filter, error) 
 	return filters, nil
 }
 
-// filter divides a filter between SQL and what comes after it.
-func (p *part) filter(f Filter, workspace string) error {
-	if table := p.table(); table != nil {
-		weaker, exact := narrow(f, table)
+// filter divides a filter between SQL, which narrows by a filter that holds for
+// the same resources, and what comes after it.
+func (p *part) filter(f, narrowed Filter, table *SQLTable, workspace string) error {
+	if table != nil {
+		weaker, exact := narrow(narrowed, table)
 		if !exact {
 			p.rest = f
 		}

@@ -80,20 +80,12 @@ func (s userSource) load(r *store.Reader, entries []entry, want views) error {
 func (s userSource) judge(r *store.Reader, entries []entry, f Filter) (int, error) {
 	want := views{
 		effective: mentions(f, func(ref Ref) bool { return ref.Extension == URNRollcallUser || ref.Attribute.Name == "roles" }),
-		groups:    mentions(f, func(ref Ref) bool { return ref.Extension == "" && ref.Attribute.Name == "groups" }),
+		groups:    mentions(f, isGroups),
 	}
 	err := s.load(r, entries, want)
 	rows := len(entries)
 	for i := range entries {
-		// As in SQL, a filter asks about the groups that name the person.
-		direct := entries[i].res.Groups[:0]
-		for _, g := range entries[i].res.Groups {
-			if !g.Indirect {
-				direct = append(direct, g)
-			}
-		}
-		entries[i].res.Groups = direct
-		rows += len(direct)
+		rows += len(entries[i].res.Groups)
 	}
 	return rows, err
 }

@@ -46,6 +46,16 @@ const (
 		ORDER BY child_id LIMIT CAST(? AS BIGINT)`
 )
 
+// The group's own rows are asked for by their primary key.
+const selectNestsGroups = `SELECT g.group_id FROM dirgroup g WHERE g.workspace_id = ? AND g.connection_id = ?
+	AND EXISTS (SELECT 1 FROM membership m WHERE m.workspace_id = g.workspace_id AND m.group_id = g.group_id AND m.child_kind = 'group') LIMIT 1`
+
+// NestsGroups reports whether a connection has a group within a group.
+func (r *Reader) NestsGroups(connection string) (bool, error) {
+	found, err := list(r, scanOne[string], selectNestsGroups, r.ws, connection)
+	return len(found) > 0, err
+}
+
 type reachedGroup struct {
 	GroupRef
 	depth int
@@ -131,7 +141,7 @@ func (r *Reader) groupsAbove(identities []string) ([]GroupRef, error) {
 // read and write.
 func (r *Reader) IdentitiesBelow(group string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		groups, err := r.groupsBelow(group)
+		groups, err := r.GroupsBelow(group)
 		if err != nil {
 			yield("", err)
 			return
@@ -157,8 +167,8 @@ func (r *Reader) IdentitiesBelow(group string) iter.Seq2[string, error] {
 	}
 }
 
-// groupsBelow lists a group and those nested in it.
-func (r *Reader) groupsBelow(group string) ([]string, error) {
+// GroupsBelow lists a group and those nested in it, to depth 16.
+func (r *Reader) GroupsBelow(group string) ([]string, error) {
 	below, err := list(r, scanOne[string], selectGroupsBelow, r.ws, group, r.ws)
 	if err != nil {
 		return nil, err

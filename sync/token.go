@@ -15,7 +15,7 @@ import (
 // in use and its successor (scim section 11).
 const maxTokens = 2
 
-// TokensError: the connection has two good tokens already.
+// TokensError says that the connection has two good tokens already.
 type TokensError struct {
 	Connection string
 	Live       []string // ids
@@ -120,7 +120,7 @@ func (e *Engine) tokenUnit(ctx context.Context, id string, plan func(u *unit) er
 	})
 }
 
-// ErrUsedAssertion: a client has sent the same signed request before.
+// ErrUsedAssertion says that a client has sent the same signed request before.
 var ErrUsedAssertion = errors.New("the client assertion was used before")
 
 // IssueAccess writes an access token of an OAuth client, and forgets those of
