@@ -105,14 +105,24 @@ func (u *unit) lookAfter(read *workspace.DomainClaim, f *Finding) error {
 	if kind == "" {
 		return u.tx.SeeDomain(after)
 	}
-	u.view.Domains[now.Domain] = &now
-	u.addDomain(kind, &now, &after, timerCause())
+	return u.moveClaim(kind, &now, &after)
+}
+
+// moveClaim writes a change that nobody asked for, with its report, and says so
+// in the log.
+func (u *unit) moveClaim(kind workspace.ChangeKind, now, after *workspace.DomainClaim) error {
+	u.view.Domains[now.Domain] = now
+	u.addDomain(kind, now, after, timerCause())
 	if err := u.decide(); err != nil {
 		return err
 	}
 	if err := u.apply(); err != nil {
 		return err
 	}
+	u.tx.AfterCommit(func() {
+		u.e.log.Warn("a claimed domain has changed", "workspace", u.s.cfg.ID, "domain", now.Domain, "was", string(now.State), "is", string(after.State),
+			"change", string(kind), "why", after.Fault, "run_id", u.run)
+	})
 	return u.record()
 }
 
@@ -231,14 +241,6 @@ func (e *Engine) tellHolder(ctx context.Context, id, domain string) error {
 		after.ContestedAt = u.now
 		u.rechallenge(&after, nil, "another workspace has proved this domain: publish the new record within 7 days, or the claim ends")
 		after.MissingSince = now.MissingSince
-		u.view.Domains[domain] = &now
-		u.addDomain(workspace.DomainContest, &now, &after, timerCause())
-		if err := u.decide(); err != nil {
-			return err
-		}
-		if err := u.apply(); err != nil {
-			return err
-		}
-		return u.record()
+		return u.moveClaim(workspace.DomainContest, &now, &after)
 	})
 }

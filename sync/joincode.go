@@ -87,15 +87,19 @@ func (e *Engine) AskCode(ctx context.Context, browser, address, client string) (
 		if quiet {
 			row.Workspace = ""
 		}
-		if err := tx.DeleteJoinCodes(now - workspace.Micros(codesKept.Microseconds())); err != nil {
-			return err
-		}
 		return tx.InsertJoinCode(row)
 	})
 	if err != nil || quiet {
 		return nil, err
 	}
 	return &CodeMail{To: address, Code: code, Workspace: s.cfg.Name, Good: joinCodeFor}, nil
+}
+
+// ForgetCodes deletes codes and addresses that nobody needs any more.
+func (e *Engine) ForgetCodes(ctx context.Context) error {
+	return e.anywhere().Update(ctx, store.UnitOptions{}, func(tx *store.Tx) error {
+		return tx.DeleteJoinCodes(workspace.At(e.now()) - workspace.Micros(codesKept.Microseconds()))
+	})
 }
 
 // CheckCode takes a code that came back. It is good once, for ten minutes and

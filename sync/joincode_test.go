@@ -172,6 +172,25 @@ func TestCodesAreSilent(t *testing.T) {
 	}
 }
 
+// TestCodesAreForgotten: a day later no row of who asked is left.
+func TestCodesAreForgotten(t *testing.T) {
+	w := joining(t, lite(t))
+	w.mailed("b1", "zoe@acme.org")
+	for _, left := range []bool{true, false} {
+		if err := w.e.ForgetCodes(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		err := w.e.anywhere().View(context.Background(), func(r *store.Reader) error {
+			_, err := r.JoinCode(browserKey("b1"))
+			return err
+		})
+		if (err == nil) != left {
+			t.Errorf("left %t: %v", left, err)
+		}
+		w.clock = w.clock.Add(codesKept + time.Second)
+	}
+}
+
 // TestNoCodesWhereNobodyJoins: auto_join off, or codes not admitted, mails
 // nothing.
 func TestNoCodesWhereNobodyJoins(t *testing.T) {

@@ -181,7 +181,14 @@ func (s *Scheduler) timers(ctx context.Context, id string) {
 func (s *Scheduler) domains(ctx context.Context, id string) {
 	tick := time.NewTicker(timerEvery)
 	defer tick.Stop()
+	var forgot time.Time
 	for {
+		if time.Since(forgot) > codesKept/24 {
+			if err := s.e.ForgetCodes(ctx); err != nil && ctx.Err() == nil {
+				s.log.Error("old codes were not forgotten", "err", err)
+			}
+			forgot = time.Now()
+		}
 		n, err := s.e.CheckDomains(ctx, id, s.holder)
 		if err == nil && ctx.Err() == nil {
 			_, err = s.e.AdmitQueued(ctx, id)
