@@ -29,7 +29,7 @@ type reader struct {
 	out    sync.Page
 	bytes  int
 
-	seen     map[string]struct{} // ids of people
+	seen     map[string]struct{}            // ids of people
 	links    map[[sha256.Size]byte]struct{} // hashes of addresses that were asked (RD9)
 	pages    int
 	entries  int
