@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -201,4 +202,55 @@ func TestNetworksOfConnection(t *testing.T) {
 	}})
 	p.request("okta", "GET", "/Users", "").refuses(http.StatusForbidden, "", "networks of this connection")
 	p.request("entra", "GET", "/Users", "").is(http.StatusOK)
+}
+
+// FuzzRedactedBody: what is kept of a body is JSON, bounded, and holds no
+// value of an attribute that is named like a secret.
+func FuzzRedactedBody(f *testing.F) {
+	f.Add(`{"userName":"a","password":"CANARY"}`)
+	f.Add(`{"Operations":[{"op":"add","path":"password","value":{"x":["CANARY"]}}]}`)
+	f.Add(`{"urn:x:User":{"clientSecret":{"CANARYx":"CANARY"}}}`)
+	f.Fuzz(func(t *testing.T, body string) {
+		kept, _ := redactedBody([]byte(body))
+		if kept == "" {
+			return
+		}
+		if !json.Valid([]byte(kept)) || len(kept) > maxKeptBody {
+			t.Fatalf("%q becomes %q", body, kept)
+		}
+		// Whatever stands under such a name has gone.
+		wrapped, err := json.Marshal(map[string]any{"password": json.RawMessage(kept)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, _ := redactedBody(wrapped)
+		var values func(v any)
+		values = func(v any) {
+			switch v := v.(type) {
+			case map[string]any:
+				for name, e := range v {
+					if !sameName(name, "op") && !sameName(name, "path") {
+						values(e)
+					}
+				}
+			case []any:
+				for _, e := range v {
+					values(e)
+				}
+			case string:
+				if v != "" && v != masked && !strings.HasSuffix(v, " more") {
+					t.Fatalf("%q is left in %q", v, again)
+				}
+			case float64, bool:
+				t.Fatalf("%v is left in %q", v, again)
+			}
+		}
+		if again != "" {
+			var v any
+			if err := json.Unmarshal([]byte(again), &v); err != nil {
+				t.Fatal(err)
+			}
+			values(v)
+		}
+	})
 }
