@@ -150,7 +150,11 @@ func (g *Google) groupList(w http.ResponseWriter, r *http.Request) {
 
 func (g *Google) group(w http.ResponseWriter, r *http.Request) {
 	x, ok := g.Group(r.PathValue("id"))
-	if !ok {
+	switch {
+	case !ok && !strings.HasPrefix(r.PathValue("id"), "0grp"):
+		googleFail(w, http.StatusForbidden, "forbidden") // no key of a group of this account
+		return
+	case !ok:
 		googleFail(w, http.StatusNotFound, "notFound")
 		return
 	}

@@ -182,7 +182,7 @@ func (c *checkup) find(ctx context.Context, api groupAPI, r *reader, m Group, ea
 		if err == nil {
 			return each(x)
 		}
-		if !errors.Is(err, errNotFound) {
+		if !m.none(err) {
 			return err
 		}
 	}

@@ -55,6 +55,14 @@ func (s *Source) readGroups(ctx context.Context, r *reader) ([]string, error) {
 	return closure, r.flush(ctx)
 }
 
+// none reports whether an error says that the group's id is none. A bare name
+// that is asked for as an id may also be refused, as Google does; a right that
+// is missing then shows when the name is asked for.
+func (m Group) none(err error) bool {
+	var refused *sync.ScopeError
+	return errors.Is(err, errNotFound) || m.Name != "" && errors.As(err, &refused)
+}
+
 // names reports whether a group is the one that the mapping names.
 func (m Group) names(x *workspace.DirectoryGroup) bool {
 	return m.ID != "" && normalID(m.ID) == x.ExternalID || m.Name != "" && fold.Equal(x.Name, m.Name)
@@ -81,7 +89,7 @@ func (g *groupRead) start(ctx context.Context) error {
 			if err == nil {
 				err = take(x)
 			}
-			if err != nil && !errors.Is(err, errNotFound) {
+			if err != nil && !m.none(err) {
 				return err
 			}
 		}
