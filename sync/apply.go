@@ -22,7 +22,7 @@ func (u *unit) apply() error {
 				rest = append(rest, i)
 			}
 		case u.outcomes[i].Outcome != "applied":
-		case p.leaver, p.fallback, p.Cause.Tail && p.Kind == workspace.InvitationRevoke:
+		case p.leaver, p.fallback, p.succeeds(), p.Cause.Tail && p.Kind == workspace.InvitationRevoke:
 			cut = append(cut, i)
 		case p.Cause.Tail:
 			tail = append(tail, i)

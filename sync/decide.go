@@ -197,6 +197,9 @@ func (u *unit) agreed(d *workspace.Decision) bool {
 func (u *unit) containOnDeny() {
 	for i := range u.plan {
 		p := &u.plan[i]
+		if p.succeeds() && !slices.ContainsFunc(u.cuts(), func(k int) bool { return u.plan[k].Member == p.Cause.Leaver && u.outcomes[k].Outcome == "applied" }) {
+			u.outcomes[i].Outcome = "dropped" // nobody follows who has not gone
+		}
 		if !p.fallback {
 			continue
 		}
@@ -205,6 +208,16 @@ func (u *unit) containOnDeny() {
 			u.outcomes[i].Outcome = "dropped"
 		}
 	}
+}
+
+// cuts gives the places of the cuts in the plan.
+func (u *unit) cuts() (at []int) {
+	for i := range u.plan {
+		if u.plan[i].leaver {
+			at = append(at, i)
+		}
+	}
+	return at
 }
 
 // applyRejections denies what a person has rejected lately, instead of

@@ -36,6 +36,7 @@ const (
 	EditInvite     EditKind = "invitation.send"
 	EditRevoke     EditKind = "invitation.revoke"
 	EditTransfer   EditKind = "owner.transfer"
+	EditSuccessors EditKind = "owner.successors"
 	EditProfile    EditKind = "member.update"
 	EditSettings   EditKind = "number.update"
 	EditRing       EditKind = "number.ring"
@@ -64,6 +65,8 @@ type Edit struct {
 	Reason   string           `json:"reason,omitempty"`
 	Import   *NumberImport    `json:"import,omitempty"`
 	Profile  *Profile         `json:"profile,omitempty"`
+	// Successors are members who are to follow the primary Owner, first to last.
+	Successors []string `json:"successors,omitempty"`
 	// Order is a ring order: ids of members and groups, first to last.
 	Order []string `json:"order,omitempty"`
 	// Invitation is an invitation's id; Proof the hex SHA-256 of its secret.
@@ -289,6 +292,8 @@ func (u *unit) planEdit(e *Edit) error {
 	switch e.Kind {
 	case EditRole, EditUnpin, EditDeactivate, EditReactivate, EditRemove, EditSessions, EditTransfer, EditProfile:
 		return u.planMemberEdit(e)
+	case EditSuccessors:
+		return u.planSuccessors(e)
 	case EditAssign, EditUnassign, EditOwn, EditDisown, EditImport, EditSettings, EditRing:
 		return u.planNumberEdit(e)
 	case EditGroupNew, EditRename, EditGroupDrop, EditJoin, EditLeave:

@@ -199,10 +199,8 @@ func (u *unit) findHeir(p *person, n *workspace.Number) (heir, error) {
 			return h, nil
 		}
 	}
-	for i := range u.owners {
-		if u.owners[i].Primary {
-			return heir{kind: workspace.ToMember, id: u.owners[i].ID, label: u.owners[i].Email, strategy: "primary_owner"}, nil
-		}
+	if id := u.primaryAfter(); id != "" {
+		return heir{kind: workspace.ToMember, id: id, label: u.view.Members[id].Email, strategy: "primary_owner"}, nil
 	}
 	return heir{}, errors.New("the workspace has no primary Owner (I1)")
 }

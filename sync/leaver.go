@@ -76,6 +76,9 @@ func (u *unit) planLeaver(p *person, c workspace.Cause) error {
 		subject: p.key, person: p.key, leaver: true,
 		then: []effect{u.snap(p), u.bury(m, identities, c), u.countLeaver(m.ID, c), u.holdSent(m.ID), u.startClock(m.ID, after.Epoch), u.forgetSessions(m.ID, "access has ended")},
 	}
+	if err := u.planSuccession(p, c); err != nil {
+		return err
+	}
 	u.add(cut)
 	tail := tailCause(c, m.ID)
 	if err := u.planInvitationsEnd(p, tail); err != nil {

@@ -12,7 +12,7 @@ import (
 // eventTypes names the outbox event of a change (leavers-and-events WH3).
 // Changes without an entry tell nobody.
 var eventTypes = map[workspace.ChangeKind]string{
-	workspace.MemberCreate: "member.created", workspace.MemberUpdate: "member.updated", workspace.MemberRole: "member.role_changed",
+	workspace.MemberCreate: "member.created", workspace.MemberUpdate: "member.updated", workspace.MemberRole: "member.role_changed", workspace.OwnerTransfer: "member.role_changed",
 	workspace.MemberDeactivate: "member.deactivated", workspace.MemberReactivate: "member.reactivated", workspace.MemberContain: "member.contained",
 	workspace.MemberRelease: "member.released", workspace.MemberRemove: "member.removed", workspace.MemberSessions: "session.revoked",
 	workspace.SessionEnd:   "session.ended",
@@ -66,6 +66,7 @@ func (u *unit) events(all []recorded) ([]store.EventRow, error) {
 		}
 		out = append(out, o)
 	}
+	out = append(out, u.formerOwners(all)...)
 	out = append(out, u.handoverEvents(all)...)
 	out = append(out, u.holdEvents()...)
 	out = append(out, u.findingEvents()...)

@@ -251,3 +251,20 @@ func (u *unit) handoverEvents(all []recorded) []outgoing {
 	}
 	return out
 }
+
+// formerOwners tells of the other side of a transfer: who was the primary Owner
+// has another role now.
+func (u *unit) formerOwners(all []recorded) []outgoing {
+	var out []outgoing
+	for i := range all {
+		c := &u.plan[all[i].index].Change
+		former, ok := c.Before.(workspace.Member)
+		if c.Kind != workspace.OwnerTransfer || !ok || all[i].report.Outcome != "applied" {
+			continue
+		}
+		told := *c
+		told.Member, told.Subject = former.ID, memberRef(former)
+		out = append(out, outgoing{kind: "member", id: former.ID, name: "member.role_changed", data: u.eventData(&told, "member.role_changed")})
+	}
+	return out
+}

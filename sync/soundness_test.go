@@ -15,6 +15,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/rollcall-sync/rollcall/audit"
+	"github.com/rollcall-sync/rollcall/workspace"
 )
 
 // auditor reads a store by its tables alone, past engine and store package,
@@ -222,6 +223,9 @@ func (a *auditor) events() {
 	for _, r := range a.rows(`SELECT kind FROM change WHERE outcome = 'applied'`) {
 		if told[r[0]] {
 			changes++
+		}
+		if r[0] == string(workspace.OwnerTransfer) {
+			changes++ // both sides are told
 		}
 	}
 	if events != changes {

@@ -19,6 +19,7 @@ type ChangeKind string
 //	invitation.*    Invitation -> Invitation (send: nil -> Invitation)
 //	domain.*        DomainClaim -> DomainClaim (claim: nil -> DomainClaim, if there was none; release: DomainClaim -> nil)
 //	owner.transfer  Member (present primary) -> Member (next primary)
+//	owner.successors nothing: the store keeps whom the primary Owner named
 //	token.*         nothing: a token is known by its id alone
 //	session.*       nothing: a session is known by its id alone
 const (
@@ -57,6 +58,7 @@ const (
 	DomainContest    ChangeKind = "domain.contest" // another workspace has proved the domain too
 	DomainRelease    ChangeKind = "domain.release"
 	OwnerTransfer    ChangeKind = "owner.transfer"
+	OwnerSuccessors  ChangeKind = "owner.successors" // named by the primary Owner (O4)
 	TokenCreate      ChangeKind = "token.create"
 	EventSettle      ChangeKind = "event.settle" // an event taken out of a receiver's line by a person
 	TokenRevoke      ChangeKind = "token.revoke"

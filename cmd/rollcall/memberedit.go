@@ -67,6 +67,29 @@ func (c *memberRemoveCmd) Run(ctx context.Context, env *environment) error {
 	return c.edit(ctx, env, c.asFlag, c.DryRun, edit)
 }
 
+type memberSuccessorsCmd struct {
+	workspaceFlag
+	asFlag
+	People []string `arg:"" optional:"" help:"Addresses or ids, first to last, at most three; nobody if left out."`
+	Reason string   `help:"Why; stands in the report."`
+	DryRun bool     `help:"Only say what would happen."`
+}
+
+// Help is shown by --help.
+func (memberSuccessorsCmd) Help() string {
+	return `The primary Owner names who follows when the directory ends them: the first who is active becomes Owner and primary Owner in
+the same moment. Without one the primary Owner is contained. A naming counts for 180 days; name them again to confirm. It needs a
+connection with acts_as: owner.
+
+Example:
+  rollcall members successors dan@acme.com bo@acme.com --as ann@acme.com`
+}
+
+// Run names successors.
+func (c *memberSuccessorsCmd) Run(ctx context.Context, env *environment) error {
+	return c.edit(ctx, env, c.asFlag, c.DryRun, sync.Edit{Kind: sync.EditSuccessors, Successors: c.People, Reason: c.Reason})
+}
+
 type memberRestoreCmd struct {
 	workspaceFlag
 	asFlag

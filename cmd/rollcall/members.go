@@ -15,11 +15,12 @@ import (
 )
 
 type membersCmd struct {
-	List    memberListCmd    `cmd:"" default:"withargs" help:"List members (the default)."`
-	Show    memberShowCmd    `cmd:"" help:"Show one member."`
-	Role    memberRoleCmd    `cmd:"" help:"Set a role by hand."`
-	Remove  memberRemoveCmd  `cmd:"" help:"Remove a member for good: access ends at once."`
-	Restore memberRestoreCmd `cmd:"" help:"Bring back a member whose access was ended."`
+	List       memberListCmd       `cmd:"" default:"withargs" help:"List members (the default)."`
+	Show       memberShowCmd       `cmd:"" help:"Show one member."`
+	Role       memberRoleCmd       `cmd:"" help:"Set a role by hand."`
+	Remove     memberRemoveCmd     `cmd:"" help:"Remove a member for good: access ends at once."`
+	Restore    memberRestoreCmd    `cmd:"" help:"Bring back a member whose access was ended."`
+	Successors memberSuccessorsCmd `cmd:"" help:"Name who follows the primary Owner."`
 }
 
 // memberView is a member in JSON (the contract of architecture.md).

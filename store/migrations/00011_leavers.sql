@@ -39,9 +39,22 @@ CREATE TABLE finding (
 );
 CREATE UNIQUE INDEX finding_open ON finding (workspace_id, code, subject_type, subject_id) WHERE closed_at = 0;
 
+-- O4: whom the primary Owner has named to follow, in their order.
+CREATE TABLE successor (
+  workspace_id TEXT NOT NULL,
+  owner_id TEXT NOT NULL,
+  place BIGINT NOT NULL CHECK (place BETWEEN 1 AND 3),
+  member_id TEXT NOT NULL,
+  confirmed_at BIGINT NOT NULL,
+  PRIMARY KEY (workspace_id, owner_id, place),
+  FOREIGN KEY (workspace_id, owner_id) REFERENCES member (workspace_id, member_id),
+  FOREIGN KEY (workspace_id, member_id) REFERENCES member (workspace_id, member_id)
+);
+
 --sqlite: INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
 --sqlite:   ('leaver', 'sqlite_autoindex_leaver_1', '40000 40000 2 1'),
 --sqlite:   ('leaver', 'leaver_check', '100 100 2'),
 --sqlite:   ('leaver', 'leaver_by_time', '40000 40000 1'),
+--sqlite:   ('successor', 'sqlite_autoindex_successor_1', '3 3 3 1'),
 --sqlite:   ('finding', 'sqlite_autoindex_finding_1', '1000 1000 1'),
 --sqlite:   ('finding', 'finding_open', '100 100 20 10 1');

@@ -30,6 +30,7 @@ var deliveryTests = []test{
 	{"queues", queues},
 	{"clocks of leavers (T2 to T4)", leaverClocks},
 	{"findings (F19)", findings},
+	{"successors (O4)", successors},
 	{"revocation feed (RF1 to RF3)", revocations},
 	{"signing keys", signingKeys},
 }

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -115,6 +116,23 @@ func findings(t *testing.T, s *store.Store) {
 	o.update(func(tx *store.Tx) error { return tx.CloseFinding("f1", "r2", 50) })
 	o.refused(workspace.ErrNotFound, func(tx *store.Tx) error { return tx.CloseFinding("f1", "r2", 50) })
 	same(t, "open", open(), []store.FindingRow{})
+}
+
+// successors: named in an order, and all at once.
+func successors(t *testing.T, s *store.Store) {
+	o := newOutbox(t, s)
+	of := func() []store.SuccessorRow {
+		return read(o.room, func(rd *store.Reader) ([]store.SuccessorRow, error) { return rd.Successors("m1") })
+	}
+	same(t, "nobody", of(), []store.SuccessorRow{})
+	o.update(func(tx *store.Tx) error {
+		return errors.Join(tx.InsertMember(member("m3", "cy@acme.com")), tx.PutSuccessors("m1", []string{"m3", "m2"}, 5))
+	})
+	same(t, "two", of(), []store.SuccessorRow{{Member: "m3", ConfirmedAt: 5}, {Member: "m2", ConfirmedAt: 5}})
+	o.update(func(tx *store.Tx) error { return tx.PutSuccessors("m1", []string{"m2"}, 9) })
+	same(t, "one", of(), []store.SuccessorRow{{Member: "m2", ConfirmedAt: 9}})
+	o.update(func(tx *store.Tx) error { return tx.PutSuccessors("m1", nil, 10) })
+	same(t, "nobody again", of(), []store.SuccessorRow{})
 }
 
 // queues: what waits for each sink, and since when.
