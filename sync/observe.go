@@ -97,6 +97,9 @@ func (u *unit) observeIdentity(o *IdentityObservation, who *touched) error {
 			return workspace.ErrStale
 		}
 		row.Identity = now
+		if u.keepsAbsent(o) {
+			break
+		}
 		if err := u.tx.DeleteIdentity(row.ID, orElse(o.Why, "deleted"), u.now); err != nil {
 			return err
 		}

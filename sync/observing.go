@@ -51,6 +51,13 @@ func (u *unit) onlyObserved(all []workspace.Decision) {
 	}
 }
 
+// keepsAbsent reports whether a record stays that the directory has not said to
+// be gone, but that was missing: while the connection only observes, nobody
+// leaves by absence, and the record is what the next read compares with.
+func (u *unit) keepsAbsent(o *IdentityObservation) bool {
+	return u.observing() && o.Class != workspace.EvidenceE1 && o.Class != workspace.EvidenceNone
+}
+
 // ofLeaver reports whether a change ends somebody's access on an explicit no,
 // or follows from that.
 func (p *planned) ofLeaver() bool {

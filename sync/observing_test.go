@@ -162,3 +162,48 @@ func TestObserveKeepsWhatWaited(t *testing.T) {
 	w.want("bob@acme.com", "admin active")
 	w.sound()
 }
+
+// TestObserveOfAPolledDirectory: a directory that is read may be observed too:
+// everything is stored, absence and joiners wait, an explicit no does not.
+func TestObserveOfAPolledDirectory(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		w.groups("Sales")
+		w.mode("entra", ModeObserve)
+		d := newDirectory(w, 8)
+		d.groups["sales"] = []string{"id-p001"}
+		run := w.mustPoll(d)
+		if run.Counts.Applied != 0 || run.Counts.Held < 8 || run.Joiners != 0 {
+			t.Errorf("the first poll: %+v", run.Counts)
+		}
+		w.want("p001@acme.com", "nobody")
+		hashes := w.observed()
+		if len(hashes) != 1 {
+			t.Fatalf("plans: %v", hashes)
+		}
+		if _, err := w.approve(hashes[0], "dan@acme.com"); err != nil {
+			t.Fatal(err)
+		}
+		w.want("p001@acme.com", "member active Sales")
+		w.want("p007@acme.com", "member active")
+		d.disable("p002")
+		d.leave("p003")
+		d.join("zoe")
+		w.mustPoll(d)
+		w.want("p002@acme.com", "member deactivated")
+		w.want("p003@acme.com", "member active")
+		w.want("zoe@acme.com", "nobody")
+		if hashes = w.observed(); len(hashes) != 1 {
+			t.Fatalf("plans: %v", hashes)
+		}
+		// Live, what is still so takes effect with the next reads.
+		w.mode("entra", ModeLive)
+		if _, err := w.e.Replan(context.Background(), "acme", "test"); err != nil {
+			t.Fatal(err)
+		}
+		w.want("zoe@acme.com", "member active")
+		d.mark++
+		w.mustPoll(d)
+		w.want("p003@acme.com", "member deactivated")
+		w.sound()
+	})
+}

@@ -52,6 +52,8 @@ func (u *unit) person(id string, obs *IdentityObservation) (*person, error) {
 		return nil, nil
 	case err != nil:
 		return nil, err
+	case obs != nil && obs.Op == OpDelete:
+		p.deleted = true // its record is kept (keepsAbsent)
 	}
 	p.trigger = identity
 	if identity.Member == "" {
@@ -69,6 +71,9 @@ func (u *unit) person(id string, obs *IdentityObservation) (*person, error) {
 	if identity.Member != "" {
 		if err := u.loadMember(p, identity.Member); err != nil {
 			return nil, err
+		}
+		if p.deleted {
+			p.live = slices.DeleteFunc(p.live, func(i workspace.Identity) bool { return i.ID == id })
 		}
 	}
 	return p, nil
