@@ -124,10 +124,14 @@ func (c *checkup) people(ctx context.Context) error {
 	} else {
 		c.grant("read "+flag, true, "it says who is disabled")
 	}
+	var without []string
 	for _, f := range c.schema.fields {
 		if tally.have[f.name] == 0 {
-			c.warnf("%s: none of the first %d people shows %s", f.name, tally.people, strings.Join(f.texts, " or "))
+			without = append(without, fmt.Sprintf("%s (%s)", f.name, strings.Join(f.texts, " or ")))
 		}
+	}
+	if len(without) > 0 {
+		c.warnf("none of the first %d people shows %s", tally.people, strings.Join(without, ", "))
 	}
 	if c.opt.Sentinel == "" {
 		c.warnf("no sentinel: set it to the id or login name of a person who must always be visible, so that a lost right is told from an emptied directory (RD5)")
