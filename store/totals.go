@@ -4,6 +4,7 @@ import "github.com/rollcall-sync/rollcall/workspace"
 
 const (
 	selectTotals = `SELECT members_active, owners, admins, seats, numbers FROM workspace WHERE workspace_id = ?`
+	lockTotals   = selectTotals + `{lock}`
 	// A seat is an active member or a leaver in grace.
 	countTotals = `SELECT
 		(SELECT COUNT(*) FROM member WHERE workspace_id = ? AND state = 'active'),
@@ -22,6 +23,12 @@ func scanTotals(s scanner, t *workspace.Totals) error {
 
 // Totals reads the maintained counters.
 func (r *Reader) Totals() (workspace.Totals, error) { return single(r, scanTotals, selectTotals, r.ws) }
+
+// LockTotals reads the maintained counters as they are now, and keeps other
+// units from moving them until this one ends.
+func (t *Tx) LockTotals() (workspace.Totals, error) {
+	return single(&t.Reader, scanTotals, lockTotals, t.ws)
+}
 
 // CountTotals counts them anew, for checks.
 func (r *Reader) CountTotals() (workspace.Totals, error) {

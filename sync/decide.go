@@ -34,6 +34,9 @@ func (u *unit) decide() error {
 			return err
 		}
 	}
+	if err := u.lockTotals(); err != nil {
+		return err
+	}
 	all := u.judge()
 	if u.approver != nil {
 		u.holdUnseen(all)
@@ -64,6 +67,33 @@ func (u *unit) decide() error {
 		return err
 	}
 	return u.openHolds()
+}
+
+// lockTotals takes the counters that limits are measured by, if the plan may
+// pass one: of two units that both see the last seat free, one waits for the
+// other (I11). They come after members and numbers in the order of locks (L5).
+func (u *unit) lockTotals() error {
+	l := &u.s.policy.Limits
+	limited := false
+	for _, limit := range []workspace.Limit{l.Seats, l.Numbers, l.Administrators, l.SpendPerMonth} {
+		_, on := limit.Get()
+		limited = limited || on
+	}
+	grows := func(p planned) bool {
+		switch p.Kind {
+		case workspace.MemberCreate, workspace.MemberReactivate, workspace.MemberRole, workspace.NumberCreate, workspace.NumberBuy:
+			return true
+		}
+		return false
+	}
+	if !limited || !slices.ContainsFunc(u.plan, grows) {
+		return nil
+	}
+	totals, err := u.tx.LockTotals()
+	if err == nil {
+		u.view.Totals, u.standing.Totals = totals, totals
+	}
+	return err
 }
 
 // judge gives one decision per planned item: that of the domain's Check, or

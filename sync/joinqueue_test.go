@@ -3,6 +3,8 @@ package sync
 import (
 	"context"
 	"errors"
+	"fmt"
+	stdsync "sync"
 	"testing"
 	"time"
 
@@ -126,6 +128,40 @@ func TestJoinQueues(t *testing.T) {
 		w.want("c@acme.org", "nobody")
 		if holds := w.holds(); len(holds) != 1 || holds[0].Subject != "join:c@acme.org" {
 			t.Errorf("%d wait", len(holds))
+		}
+		w.sound()
+	})
+}
+
+// TestManyJoinAtOnce: of many who join at one moment exactly as many come in
+// as there are seats, and one person comes in once (I6, I11).
+func TestManyJoinAtOnce(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		joining(t, w)
+		policy := workspace.Default()
+		policy.Limits.Seats = workspace.LimitOf(5) // ann and dan are there
+		w.cfg.Policy = policy
+		w.open()
+		states := make(chan JoinState, 16)
+		var wg stdsync.WaitGroup
+		for i := range 16 {
+			wg.Go(func() {
+				address := fmt.Sprintf("p%d@acme.org", i/2) // everybody twice
+				out, err := w.e.Join(context.Background(), Join{Workspace: "acme", Name: "P", Evidence: Evidence{Email: address, Mailbox: true}})
+				if err != nil {
+					t.Errorf("%s: %v", address, err)
+				}
+				states <- out.State
+			})
+		}
+		wg.Wait()
+		close(states)
+		n := map[JoinState]int{}
+		for s := range states {
+			n[s]++
+		}
+		if n[JoinDone] != 3 || n[JoinRefused] != 0 || n[JoinDone]+n[JoinAlready]+n[JoinWaits] != 16 {
+			t.Errorf("%v", n)
 		}
 		w.sound()
 	})

@@ -132,6 +132,11 @@ func totals(t *testing.T, s *store.Store) {
 	}
 	want := read(r, (*store.Reader).CountTotals)
 	same(t, "totals", read(r, (*store.Reader).Totals), want)
+	r.update(func(tx *store.Tx) error {
+		locked, err := tx.LockTotals()
+		same(t, "locked totals", locked, want)
+		return err
+	})
 	if want.Active == 0 || want.Owners == 0 || want.Admins == 0 || want.Seats == want.Active || want.Numbers == 0 {
 		t.Errorf("the test counts too little: %+v", want)
 	}
