@@ -76,8 +76,14 @@ func TestAmbiguousSignals(t *testing.T) {
 // only asks, strangers are acknowledged and counted.
 func TestSignalsGiveNothing(t *testing.T) {
 	w := signing(lite(t), "")
-	bo := &user{name: "bo", ext: "u-bo"}
+	bo, cy := &user{name: "bo", ext: "u-bo"}, &user{name: "cy", ext: "u-cy"}
 	w.push(bo)
+	w.push(cy)
+	session := w.signIn(w.who("sso", "u-cy"))
+	w.signal("sso", "y", Signal{Kind: SignalEnabled, Subject: "u-cy", At: w.clock})
+	if !w.live(session) {
+		t.Error("account-enabled ends sessions")
+	}
 	bo.off = true
 	w.push(bo)
 	if res := w.signal("sso", "e", Signal{Kind: SignalEnabled, Subject: "u-bo", At: w.clock}); len(res.Ask) != 1 || len(res.Runs) != 0 {
@@ -92,7 +98,7 @@ func TestSignalsGiveNothing(t *testing.T) {
 		state, err = r.SignalState("sso")
 		return err
 	})
-	if err != nil || state.Taken != 4 || state.Unknown != 1 {
+	if err != nil || state.Taken != 5 || state.Unknown != 1 {
 		t.Errorf("%+v, %v", state, err)
 	}
 }

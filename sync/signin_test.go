@@ -166,7 +166,15 @@ func TestSignInRefusesLeavers(t *testing.T) {
 		if w.live(before) {
 			t.Error("the session outlives its member")
 		}
-		for _, subject := range []string{"u-bo", "u-cy", "u-di"} {
+		// Of the last one nothing is left but the tombstone.
+		if err := w.st.In("acme").Update(context.Background(), store.UnitOptions{}, func(tx *store.Tx) error {
+			return tx.PutTombstone(store.TombstoneRow{
+				Value: w.e.spaces["acme"].tombstoneValue(tombstoneID, "okta", "u-erased"), Kind: tombstoneID, Member: bo.id, Cause: "okta", Connection: "okta", At: workspace.At(w.clock),
+			})
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for _, subject := range []string{"u-bo", "u-cy", "u-di", "u-erased"} {
 			if refused := w.refusedSignIn(w.who("sso", subject), "OS4"); refused.NoMember {
 				t.Errorf("%s may join: %+v", subject, refused)
 			}
