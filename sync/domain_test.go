@@ -173,8 +173,16 @@ func TestWhoClaims(t *testing.T) {
 			t.Errorf("%s by a Member: %s %v", kind, told(res), err)
 		}
 	}
+	asked := w.dns.Asked(RecordName("acme.org"))
+	res, err := w.e.VerifyDomain(context.Background(), DomainCheck{Domain: "acme.org", EditBatch: EditBatch{Workspace: "acme", As: "bea@acme.com", Channel: workspace.ChannelAPI}})
+	if err != nil || len(res.Outcomes) != 1 || res.Outcomes[0].Outcome != "denied" || res.Outcomes[0].Decision.Rule != "DOM-CLAIM" {
+		t.Errorf("verified by a Member: %s %v", told(res), err)
+	}
+	if n := w.dns.Asked(RecordName("acme.org")); n != asked {
+		t.Error("a Member has DNS asked")
+	}
 	w.mustEdit("ann@acme.com", Edit{Kind: EditRole, Member: "bea@acme.com", Role: workspace.RoleAdmin})
-	res, err := w.try("acme", "bea@acme.com", Edit{Kind: EditClaim, Domain: "acme.net"})
+	res, err = w.try("acme", "bea@acme.com", Edit{Kind: EditClaim, Domain: "acme.net"})
 	if err != nil || res.Outcomes[0].Outcome != "applied" {
 		t.Errorf("an Admin: %s %v", told(res), err)
 	}
