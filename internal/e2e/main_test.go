@@ -13,7 +13,11 @@ func TestMain(m *testing.M) {
 	if n := os.Getenv(fakeGraphVariable); n != "" {
 		os.Exit(serveFakeGraph(n))
 	}
-	if err := flag.Set("rapid.checks", "10"); err != nil {
+	checks := "10"
+	if raceDetector {
+		checks = "3"
+	}
+	if err := flag.Set("rapid.checks", checks); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())
