@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -274,6 +273,3 @@ func (w *world) told(run *sync.SyncRun) string {
 	})
 	return b.String()
 }
-
-// sortedKeys gives a map's keys in order.
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
