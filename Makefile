@@ -52,9 +52,9 @@ bench-graph: ## poll 20,000 people through the fake of Microsoft Graph: the sour
 	go test -run '^$$' -bench Graph -benchtime 1x -timeout 30m ./internal/e2e
 
 robustness: ## break real directories in every way of docs/robustness.md, play random sequences; SEED=N repeats one
-	@ROLLCALL_LARGE_GROUP=20000 go test -count=1 -v -timeout 60m ./internal/e2e -run 'Faults|Random|Large|Kind' $(if $(SEED),-seed $(SEED)) -steps 60 > $(BIN).robustness 2>&1; code=$$?; \
-	grep -E '^ *--- |seed|^ok|^FAIL' $(BIN).robustness; printf 'passed %s, failed %s\n' "$$(grep -c -- '--- PASS' $(BIN).robustness)" "$$(grep -c -- '--- FAIL' $(BIN).robustness)"; \
-	[ $$code -eq 0 ] && echo PASS || { cat $(BIN).robustness; echo FAIL; }; rm -f $(BIN).robustness; exit $$code
+	@ROLLCALL_LARGE_GROUP=20000 go test -count=1 -v -timeout 60m ./internal/e2e -run 'Faults|Random|Large|Kind' $(if $(SEED),-seed $(SEED)) -steps 60 > $(BIN)/robustness.txt 2>&1; code=$$?; \
+	grep -E '^ *--- |seed|^ok|^FAIL' $(BIN)/robustness.txt; printf 'passed %s, failed %s\n' "$$(grep -c -- '--- PASS' $(BIN)/robustness.txt)" "$$(grep -c -- '--- FAIL' $(BIN)/robustness.txt)"; \
+	[ $$code -eq 0 ] && echo PASS || { cat $(BIN)/robustness.txt; echo FAIL; }; rm -f $(BIN)/robustness.txt; exit $$code
 
 robustness-%: ## run one fault of docs/robustness.md
 	go test -count=1 -v ./internal/e2e -run 'TestFaults/^$*$$'
