@@ -479,7 +479,7 @@ func (u *unit) leaverReport(c workspace.Change, all []recorded) LeaverReport {
 			l.Pending = append(l.Pending, all[i].report.Summary)
 			continue
 		}
-		to := ""
+		var to string
 		switch x.Kind {
 		case workspace.NumberAssign, workspace.NumberAccess:
 			a := x.After.(workspace.Assignment)

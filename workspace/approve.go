@@ -14,7 +14,7 @@ func (j *judge) approve(c *Change, now *Member, d *Decision) {
 	by := first.name()
 	if j.policy.SecondApprover != "" {
 		second := j.p.Second
-		why := ""
+		var why string
 		switch {
 		case second == nil:
 			why = "a second approval is missing"
