@@ -32,7 +32,7 @@ var (
 	walked = regexp.MustCompile(`\(workspace_id=\?\)|^SCAN (\w+)`)
 	// Rows of a query's own making, and tables of few rows for which the
 	// other statements answer.
-	small = regexp.MustCompile(`^SCAN (k|up|down|reached|\(.*|CONSTANT.*)$| (audit_head|workspace|connection|token|hold|sink|signing_key|revocation_horizon|goose_db_version|sqlite_schema)( |$)`)
+	small = regexp.MustCompile(`^SCAN (k|up|down|reached|\(.*|CONSTANT.*)$| (audit_head|workspace|connection|token|hold|sink|signing_key|successor|revocation_horizon|goose_db_version|sqlite_schema)( |$)`)
 )
 
 // The filters by which identity providers look people up, as package scim

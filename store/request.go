@@ -51,9 +51,13 @@ const (
 	sqlRequestsOf = `SELECT ` + requestColumns + ` FROM request
 		WHERE workspace_id = ? AND connection_id = ? AND request_id < ? AND (person_key IN (?, ?)
 			OR subject_id IN (SELECT i.identity_id FROM identity i
-				WHERE i.workspace_id = ? AND i.connection_id = ? AND (i.user_key = ? OR i.email_key = ?))
+				WHERE i.workspace_id = ? AND i.connection_id = ? AND i.user_key = ? AND NOT i.deleted)
+			OR subject_id IN (SELECT i.identity_id FROM identity i
+				WHERE i.workspace_id = ? AND i.connection_id = ? AND i.email_key = ? AND NOT i.deleted)
+			OR subject_id IN (SELECT q.subject_id FROM request q
+				WHERE q.workspace_id = ? AND q.connection_id = ? AND q.person_key IN (?, ?) AND q.subject_id <> '')
 			OR run_id IN (SELECT c.run_id FROM change c JOIN member m ON m.workspace_id = c.workspace_id AND m.member_id = c.member_id
-				WHERE m.workspace_id = ? AND m.email_key = ?))
+				WHERE m.workspace_id = ? AND m.email_key = ? AND m.state <> 'removed'))
 		ORDER BY request_id DESC LIMIT CAST(? AS BIGINT)`
 	sqlRequestBound = `SELECT request_id FROM request WHERE workspace_id = ? AND connection_id = ?
 		ORDER BY request_id DESC LIMIT 1 OFFSET CAST(? AS BIGINT)`
@@ -120,6 +124,7 @@ func (r *Reader) Requests(f RequestFilter) ([]RequestRow, error) {
 		return list(r, scanRequest, sqlRequests, r.ws, f.Connection, before, f.Limit)
 	}
 	return list(r, scanRequest, sqlRequestsOf, r.ws, f.Connection, before, f.UserKey, f.EmailKey,
+		r.ws, f.Connection, f.UserKey, r.ws, f.Connection, f.EmailKey,
 		r.ws, f.Connection, f.UserKey, f.EmailKey, r.ws, f.EmailKey, f.Limit)
 }
 
