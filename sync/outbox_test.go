@@ -71,6 +71,9 @@ func TestLeaverEventTellsWhatIsLost(t *testing.T) {
 		if diff := cmp.Diff(want, d.Numbers); diff != "" {
 			t.Errorf("numbers (-want +got):\n%s", diff)
 		}
+		if d.Contacts == nil || *d.Contacts != (LostContacts{Numbers: 3, Private: "escrow"}) {
+			t.Errorf("contacts: %+v", d.Contacts)
+		}
 		if len(d.GroupsLeft) != 1 || d.Sessions != "end_all" || d.More || d.State != "deactivated" {
 			t.Errorf("%+v", d)
 		}

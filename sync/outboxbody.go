@@ -35,6 +35,8 @@ type eventData struct {
 	Numbers    []lostNumber `json:"numbers,omitempty"`
 	GroupsLeft []string     `json:"groups_left,omitempty"`
 	More       bool         `json:"more,omitempty"`
+	// Contacts is what a leaver loses of what is not ours to keep (R24, LT9).
+	Contacts *LostContacts `json:"contacts,omitempty"`
 	// From, Answers, Strategy and Until tell who answers a leaver's number.
 	From     string            `json:"from,omitempty"`
 	Answers  *answerer         `json:"answers,omitempty"`
@@ -178,11 +180,25 @@ func (u *unit) tellLosses(leaver string, all []recorded, d *eventData) {
 			n.follow(c)
 		}
 	}
+	d.Contacts = lostContacts(leaver, tail)
 	d.More = len(order) > maxLostNumbers || len(d.GroupsLeft) > maxGroupsLeft
 	d.GroupsLeft = d.GroupsLeft[:min(len(d.GroupsLeft), maxGroupsLeft)]
 	for _, id := range order[:min(len(order), maxLostNumbers)] {
 		d.Numbers = append(d.Numbers, *lost[id])
 	}
+}
+
+// lostContacts counts the numbers whose contacts a leaver no longer reads: who
+// loses a number loses its contacts (R24, R25). Contacts are the product's: we
+// carry none, and tell it what becomes of them.
+func lostContacts(leaver string, tail []*workspace.Change) *LostContacts {
+	lost := LostContacts{Private: "escrow"}
+	for _, c := range tail {
+		if a, ok := c.Before.(workspace.Assignment); ok && c.Kind == workspace.NumberUnassign && a.To == leaver {
+			lost.Numbers++
+		}
+	}
+	return &lost
 }
 
 // follow notes what one change of the tail makes of the number.

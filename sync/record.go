@@ -470,6 +470,7 @@ func (u *unit) leaverReport(c workspace.Change, all []recorded) LeaverReport {
 		RevokeMS: int64(now-seen) / 1000, Numbers: []LeaverNumber{}, Pending: []string{}, SLOOK: now-seen <= 1_000_000,
 	}
 	l.T0 = moment(u.upstream(c.Member))
+	l.Contacts = *lostContacts(c.Member, u.tailOf(c.Member, all))
 	for i := range all {
 		x := u.plan[all[i].index].Change
 		if x.Cause.Leaver != c.Member {

@@ -159,9 +159,19 @@ type LeaverReport struct {
 	SessionsEnded int               `json:"sessions_ended"`
 	TokensRevoked int               `json:"tokens_revoked"`
 	Numbers       []LeaverNumber    `json:"numbers"`
+	Contacts      LostContacts      `json:"contacts"`
 	Pending       []string          `json:"pending"`
 	Findings      []string          `json:"findings,omitempty"` // open now
 	SLOOK         bool              `json:"slo_ok"`
+}
+
+// LostContacts is what a leaver loses of the workspace's contacts. Numbers is how
+// many numbers' contacts they no longer read; the contacts stay with the others,
+// as they were shared. Private tells where their own go: escrow, invisible until
+// an Owner claims them (I12).
+type LostContacts struct {
+	Numbers int    `json:"numbers"`
+	Private string `json:"private"`
 }
 
 // LeaverNumber is where one of a leaver's numbers went.
