@@ -35,6 +35,7 @@ type grammar struct {
 	Invitations invitationsCmd `cmd:"" help:"Invitations to the workspace."`
 	Domains     domainsCmd     `cmd:"" help:"Claimed mail domains."`
 	Runs        runsCmd        `cmd:"" help:"Runs: one per request, poll, edit or approval."`
+	Findings    findingsCmd    `cmd:"" help:"What is wrong and needs a person."`
 	Requests    requestsCmd    `cmd:"" help:"What an identity provider sent by SCIM, and what became of it."`
 	Replay      replayCmd      `cmd:"" help:"What another mapping would make of what a connection has stated; changes nothing."`
 	Report      reportCmd      `cmd:"" help:"What a run brought in, changed, refused and held, and what it means."`
