@@ -117,10 +117,15 @@ func direct(t testing.TB) *world {
 // engines runs a test on both databases.
 func engines(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
+	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
 		test(t, newWorld(t, "sqlite:"+filepath.Join(t.TempDir(), "rollcall.db"), testMapping))
 	})
-	t.Run("postgres", func(t *testing.T) { test(t, newWorld(t, pgtest.NewDatabase(t), testMapping)) })
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, newWorld(t, pgtest.NewDatabase(t), testMapping))
+	})
 }
 
 func lite(t testing.TB) *world {
