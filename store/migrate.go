@@ -35,14 +35,19 @@ func Migrate(ctx context.Context, url string) (MigrationStatus, error) {
 	if err != nil || len(st.Pending) == 0 {
 		return st, err
 	}
-	if err := migrateUp(ctx, url); err != nil {
-		// Another process may have been faster with the same migrations.
-		if st, serr := Status(ctx, url); serr == nil && len(st.Pending) == 0 {
-			return st, nil
+	for {
+		err := migrateUp(ctx, url)
+		now, serr := Status(ctx, url)
+		if err == nil || serr == nil && len(now.Pending) == 0 {
+			return now, serr
 		}
-		return st, err
+		// Another process may be at the same migrations and a step ahead: as long
+		// as they get fewer, there is nothing wrong with them.
+		if serr != nil || len(now.Pending) >= len(st.Pending) {
+			return st, err
+		}
+		st = now
 	}
-	return Status(ctx, url)
 }
 
 // goose's own table, read here without goose: it would make it.
