@@ -77,10 +77,8 @@ func start(path string, args ...string) (*process, error) {
 func (p *process) ready(url string) error {
 	deadline := time.Now().Add(patience)
 	for time.Now().Before(deadline) {
-		select {
-		case <-p.done:
-			return fmt.Errorf("the server ended: %w\n%s", p.err, p.out)
-		default:
+		if err := p.alive(); err != nil {
+			return err
 		}
 		conn, err := goldap.DialURL(url, goldap.DialWithDialer(&net.Dialer{Timeout: time.Second}))
 		if err == nil {
@@ -91,12 +89,22 @@ func (p *process) ready(url string) error {
 				err = cerr
 			}
 			if err == nil {
-				return nil
+				return p.alive()
 			}
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 	return fmt.Errorf("the server did not answer within %s\n%s", patience, p.out)
+}
+
+// alive is nil while the server runs.
+func (p *process) alive() error {
+	select {
+	case <-p.done:
+		return fmt.Errorf("the server ended: %w\n%s", p.err, p.out)
+	default:
+		return nil
+	}
 }
 
 // stop ends the server and waits.
@@ -113,16 +121,6 @@ func (p *process) stop(sig syscall.Signal) error {
 		<-p.done
 	}
 	return nil
-}
-
-// freePort gives a port that was free a moment ago.
-func freePort(host string) (int, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		return 0, err
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	return port, l.Close()
 }
 
 // dial opens an administrator's connection.

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/rollcall-sync/rollcall/internal/freeport"
 )
 
 // Names of every slapd of this package.
@@ -55,10 +57,10 @@ func StartSlapd(t testing.TB, opt SlapdOptions) *Slapd {
 		t.Fatal(err)
 	}
 	s := &Slapd{t: t, dir: t.TempDir(), binary: binary, Authority: newAuthority(t, "127.0.0.1", "localhost")}
-	if s.port, err = freePort("127.0.0.1"); err != nil {
+	if s.port, err = freeport.Reserve("127.0.0.1"); err != nil {
 		t.Fatal(err)
 	}
-	if s.tlsPort, err = freePort("127.0.0.1"); err != nil {
+	if s.tlsPort, err = freeport.Reserve("127.0.0.1"); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Mkdir(filepath.Join(s.dir, "db"), 0o700); err != nil {

@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/rollcall-sync/rollcall/internal/freeport"
 )
 
 const (
@@ -166,11 +168,11 @@ func (s *Server) majorVersion() (int, error) {
 	return version, nil
 }
 
-// startOnFreePort tries again when another process took the port between our look and the server's bind.
+// startOnFreePort tries again when somebody who does not ask freeport took the port between our look and the server's bind.
 func (s *Server) startOnFreePort() error {
 	var failed error
 	for range 5 {
-		port, err := freePort()
+		port, err := freeport.Reserve("127.0.0.1")
 		if err != nil {
 			return err
 		}
@@ -184,15 +186,6 @@ func (s *Server) startOnFreePort() error {
 		failed = err
 	}
 	return failed
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("looking for a free port: %w", err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	return port, l.Close()
 }
 
 // run starts the server process and waits until it accepts connections.
