@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -46,12 +47,12 @@ func (w *world) pass(d time.Duration) {
 }
 
 // empty is a database file that is made once.
-var empty = stdsync.OnceValues(func() ([]byte, error) {
+var empty = stdsync.OnceValues(func() (content []byte, err error) {
 	dir, err := os.MkdirTemp("", "rollcall-api-test")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	file := filepath.Join(dir, "empty.db")
 	if _, err := store.Migrate(context.Background(), "sqlite:"+file); err != nil {
 		return nil, err

@@ -112,7 +112,7 @@ func TestDefaultTextLoads(t *testing.T) {
 	if _, err := Load([]byte(defaultText), LoadOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if Default() != Default() || !strings.HasPrefix(Default().Hash(), "sha256:") {
+	if one, two := Default(), Default(); one != two || !strings.HasPrefix(Default().Hash(), "sha256:") {
 		t.Error("the default mapping is not one value with a hash")
 	}
 }

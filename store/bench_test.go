@@ -66,7 +66,11 @@ func BenchmarkRawCommit(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer db.Close()
+	b.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			b.Error(err)
+		}
+	})
 	db.SetMaxOpenConns(1)
 	if _, err := db.Exec(`CREATE TABLE x (id TEXT PRIMARY KEY, n BIGINT); INSERT INTO x VALUES ('a', 0)`); err != nil {
 		b.Fatal(err)
@@ -75,6 +79,11 @@ func BenchmarkRawCommit(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	b.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			b.Error(err)
+		}
+	})
 	report := perOp(b)
 	for b.Loop() {
 		if _, err := st.Exec("a"); err != nil {

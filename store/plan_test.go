@@ -1,7 +1,6 @@
 package store
 
 import (
-	"errors"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -112,6 +111,11 @@ func plan(t *testing.T, db *sqlx.DB, text string) (steps []string) {
 	if err != nil {
 		t.Fatalf("%v:\n%s", err, text)
 	}
+	defer func() {
+		if err := rows.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	for rows.Next() {
 		var id, parent, unused int
 		var step string
@@ -120,7 +124,7 @@ func plan(t *testing.T, db *sqlx.DB, text string) (steps []string) {
 		}
 		steps = append(steps, step)
 	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
 	return steps

@@ -32,7 +32,7 @@ func (rs *rows) Next() bool {
 	default:
 		rs.err = rs.wrap(err)
 		if rs.reader != nil {
-			rs.reader.fail(rs.err)
+			rs.err = rs.reader.fail(rs.err)
 		}
 		return false
 	}

@@ -31,7 +31,7 @@ type Approval struct {
 	Once                   Once
 }
 
-// StaleError: the plan that was shown is no longer what would happen. Now is
+// StaleError says that the plan that was shown is no longer what would happen. Now is
 // the hash of the present plan, "" if nothing is left to approve.
 type StaleError struct{ Shown, Now string }
 
@@ -45,12 +45,12 @@ func (e *StaleError) Error() string {
 // Is makes a StaleError a workspace.ErrStale.
 func (e *StaleError) Is(target error) bool { return target == workspace.ErrStale }
 
-// ApprovalError: the person may not approve this plan.
+// ApprovalError says that the person may not approve this plan.
 type ApprovalError struct{ Rule, Reason, Remedy string }
 
 func (e *ApprovalError) Error() string { return e.Reason }
 
-// ErrExpired: the hold has run out; the next request or poll opens a new one.
+// ErrExpired says that the hold has run out; the next request or poll opens a new one.
 var ErrExpired = errors.New("the plan has expired")
 
 // short shows a plan hash as people see it: 12 hex digits.

@@ -465,8 +465,6 @@ func (u *unit) refusalOf(p *planned, o *Outcome) *Refusal {
 		return r
 	case !p.Cause.Direct:
 		return nil
-	case d.Verdict == workspace.Deny && p.Kind == workspace.MemberReactivate && p.Cause.Tombstone != "":
-		return r
 	case d.Verdict == workspace.Deny:
 		return r // VW03, VW05, VW07
 	case p.Kind == workspace.MemberCreate, p.Change.Direction() == workspace.Reduction:

@@ -29,11 +29,11 @@ type Once struct {
 	Seal func(answer []byte) ([]byte, error)
 }
 
-// ErrKeyReused: the key of an idempotent request came with another request
+// ErrKeyReused says that the key of an idempotent request came with another request
 // before.
 var ErrKeyReused = errors.New("the idempotency key was used for another request")
 
-// ReplayError: the request was answered before; nothing was done now.
+// ReplayError says that the request was answered before; nothing was done now.
 type ReplayError struct{ Kept []byte }
 
 func (e *ReplayError) Error() string { return "the request was answered before" }

@@ -104,7 +104,7 @@ func (u *unit) useUpInvitation(p *person) error {
 // if it is somebody else's (OS2).
 func (u *unit) entryRecord(row *store.IdentityRow, connection string) (*workspace.Decision, error) {
 	var known workspace.Identity
-	var err error = workspace.ErrNotFound
+	err := workspace.ErrNotFound
 	switch {
 	case row.ID != "":
 		known, err = u.tx.Identity(row.ID)

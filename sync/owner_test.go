@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -123,7 +124,7 @@ func TestLastOwnerSurvives(t *testing.T) {
 				role := rapid.SampledFrom([]workspace.Role{workspace.RoleMember, workspace.RoleAdmin, workspace.RoleOwner}).Draw(rt, "role")
 				_, err := w.edit(as, Edit{Kind: kind, Member: who + "@acme.com", Role: role, Reason: "test"})
 				var bad *EditError
-				if err != nil && !asEdit(err, &bad) {
+				if err != nil && !errors.As(err, &bad) {
 					rt.Fatalf("%s: %v", step, err)
 				}
 			}
@@ -132,12 +133,6 @@ func TestLastOwnerSurvives(t *testing.T) {
 			}
 		}
 	})
-}
-
-func asEdit(err error, target **EditError) bool {
-	x, ok := err.(*EditError)
-	*target = x
-	return ok
 }
 
 func TestTightenedPolicyBitesAtOnce(t *testing.T) {

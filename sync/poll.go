@@ -52,7 +52,7 @@ type PollResult struct {
 	Run       SyncRun
 }
 
-// ErrRunning: another process, or another run of this one, polls the
+// ErrRunning says that another process, or another run of this one, polls the
 // connection now.
 var ErrRunning = errors.New("a poll of this connection is running")
 

@@ -50,5 +50,5 @@ func (e *Engine) SettleEvent(ctx context.Context, s Settlement) error {
 	})
 }
 
-// ErrMayNotSettle: only Owners and Admins settle events.
+// ErrMayNotSettle says that only Owners and Admins settle events.
 var ErrMayNotSettle = errors.New("may not settle events")

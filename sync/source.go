@@ -159,7 +159,7 @@ type ScopeError struct{ Need string }
 
 func (e *ScopeError) Error() string { return "missing right: " + e.Need }
 
-// IncompleteError: what came may be used to add and update, but nothing may
+// IncompleteError says that what came may be used to add and update, but nothing may
 // be concluded from what did not come.
 type IncompleteError struct{ Why string }
 

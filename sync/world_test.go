@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -66,12 +67,12 @@ numbers:
 
 // migrated is an empty database file, made once: migrations are synced to
 // disk, and a test has no need of that.
-var migrated = stdsync.OnceValues(func() ([]byte, error) {
+var migrated = stdsync.OnceValues(func() (content []byte, err error) {
 	dir, err := os.MkdirTemp("", "rollcall-sync-test")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	file := filepath.Join(dir, "empty.db")
 	st, err := store.Open(context.Background(), store.Options{URL: "sqlite:" + file, AutoMigrate: true})
 	if err != nil {

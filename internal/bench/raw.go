@@ -24,13 +24,13 @@ func rawCommits(file string, lasting time.Duration) (rate float64, err error) {
 	if err != nil {
 		return 0, err
 	}
+	defer func() { err = errors.Join(err, change.Close()) }()
 	n, start := 0, time.Now()
 	for time.Since(start) < lasting {
 		if _, err := change.Exec("a"); err != nil {
-			return 0, errors.Join(err, change.Close())
+			return 0, err
 		}
 		n++
 	}
-	rate = float64(n) / time.Since(start).Seconds()
-	return rate, change.Close()
+	return float64(n) / time.Since(start).Seconds(), nil
 }

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 )
 
-// ErrRefused: an address or URL that must not be called. Every refusal is a
+// ErrRefused tells of an address or URL that must not be called. Every refusal is a
 // *RefusedError.
 var ErrRefused = errors.New("address refused")
 

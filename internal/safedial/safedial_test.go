@@ -199,7 +199,7 @@ func TestRebinding(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer victim.Close()
+	t.Cleanup(func() { _ = victim.Close() }) // It may have been closed before.
 	go func() {
 		for {
 			conn, err := victim.Accept()

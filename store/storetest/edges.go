@@ -152,11 +152,14 @@ func edges(t *testing.T, s *store.Store) {
 				t.Errorf("edge %v: has %v, %v, want %v", e, has, err, there)
 			}
 		}
-		for range rd.Edges("g") {
+		for _, err := range rd.Edges("g") {
+			if err != nil {
+				t.Error(err)
+			}
 			break
 		}
-		for range rd.Edges("none") {
-			t.Error("a group that is not there has an edge")
+		for e, err := range rd.Edges("none") {
+			t.Errorf("a group that is not there has an edge %v, %v", e, err)
 		}
 		return nil
 	})

@@ -15,7 +15,7 @@ import (
 // it with nothing and no error (LC1).
 var errLinkDown = errors.New("the connection to the directory was lost")
 
-// TimeoutError: the server did not answer in time (LC5).
+// TimeoutError says that the server did not answer in time (LC5).
 type TimeoutError struct {
 	Doing string
 	Limit time.Duration

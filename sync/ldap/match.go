@@ -36,7 +36,7 @@ func supported(p *ber.Packet) error {
 		}
 	case goldap.FilterEqualityMatch, goldap.FilterPresent, goldap.FilterSubstrings, goldap.FilterGreaterOrEqual, goldap.FilterLessOrEqual:
 	default:
-		return fmt.Errorf("a file cannot answer %q: use =, >=, <=, *, &, |, !", goldap.FilterMap[uint64(p.Tag)])
+		return fmt.Errorf("a file cannot answer %q: use =, >=, <=, *, &, | or ! instead", goldap.FilterMap[uint64(p.Tag)])
 	}
 	return nil
 }
