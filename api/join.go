@@ -22,6 +22,8 @@ import (
 //go:embed pages/join.html pages/style.css
 var pages embed.FS
 
+var joinPage = template.Must(template.ParseFS(pages, "pages/join.html"))
+
 // Mailer takes a letter of plain text to one address.
 type Mailer interface {
 	Send(ctx context.Context, to, subject, text string) error
@@ -49,7 +51,6 @@ type JoinOptions struct {
 type Join struct {
 	opt     JoinOptions
 	log     *slog.Logger
-	page    *template.Template
 	style   []byte
 	mux     http.Handler
 	letters chan struct{}
@@ -78,9 +79,6 @@ func NewJoin(opt JoinOptions) (*Join, error) {
 	j := &Join{opt: opt, log: opt.Logger, letters: make(chan struct{}, joinLetters)}
 	j.posting, j.giveUp = context.WithCancel(context.Background())
 	var err error
-	if j.page, err = template.ParseFS(pages, "pages/join.html"); err != nil {
-		return nil, err
-	}
 	if j.style, err = pages.ReadFile("pages/style.css"); err != nil {
 		return nil, err
 	}
@@ -135,19 +133,27 @@ type view struct {
 	Price              string
 	Waits              string // why a person decides, "" if nobody has to
 	Text, Remedy       string
+	Action             string // where the button of step confirm leads to
+	Name               string // of the person, "" if they are asked for it
+	SignsIn            bool   // the button signs in too
 }
 
 func (j *Join) show(w http.ResponseWriter, r *http.Request, status int, v view) {
+	showPage(w, r, j.log, status, v)
+}
+
+// showPage answers with a page.
+func showPage(w http.ResponseWriter, r *http.Request, log *slog.Logger, status int, v view) {
 	var b strings.Builder
-	if err := j.page.ExecuteTemplate(&b, "page", v); err != nil {
-		j.log.ErrorContext(r.Context(), "a page could not be made", "step", v.Step, "err", err)
+	if err := joinPage.ExecuteTemplate(&b, "page", v); err != nil {
+		log.ErrorContext(r.Context(), "a page could not be made", "step", v.Step, "err", err)
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	if _, err := w.Write([]byte(b.String())); err != nil {
-		j.log.DebugContext(r.Context(), "the answer was not taken", "err", err)
+		log.DebugContext(r.Context(), "the answer was not taken", "err", err)
 	}
 }
 
@@ -262,7 +268,7 @@ func (j *Join) offer(w http.ResponseWriter, r *http.Request, status int, fault s
 	case err != nil:
 		j.trouble(w, r, err)
 	case a.Would.State == sync.JoinDone || a.Would.State == sync.JoinWaits:
-		v := view{Step: "confirm", Title: titleConfirm, Fault: fault, Email: a.Email, Workspace: a.Name, Price: price(a.Would.Price)}
+		v := view{Step: "confirm", Title: titleConfirm, Fault: fault, Action: "/join/confirm", Email: a.Email, Workspace: a.Name, Price: price(a.Would.Price)}
 		if a.Would.State == sync.JoinWaits {
 			v.Waits = a.Would.Reason
 		}

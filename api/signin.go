@@ -123,6 +123,8 @@ func NewSignIn(opt SignInOptions) (*SignIn, error) {
 	s.mux.HandleFunc("GET /signin/{connection}", s.begin)
 	s.mux.HandleFunc("POST /signin/{connection}", s.begin) // a secret stands in no address
 	s.mux.HandleFunc("GET /signin/{connection}/callback", s.callback)
+	s.mux.HandleFunc("GET /signin/{connection}/join", s.askJoin)
+	s.mux.Handle("POST /signin/{connection}/join", sameSite.Handler(http.HandlerFunc(s.join)))
 	s.mux.HandleFunc("POST /signin/{connection}/backchannel", s.backchannel)
 	s.mux.HandleFunc("GET /session", s.session)
 	s.mux.Handle("POST /session/end", sameSite.Handler(http.HandlerFunc(s.end)))
@@ -247,10 +249,7 @@ func (s *SignIn) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	cookie, code := newSecret(), newSecret()
-	in := sync.SignIn{
-		Workspace: c.Workspace, Connection: c.ID, Who: who, CookieHash: hashOf(cookie), CodeHash: hashOf(code), Txn: w.Header().Get("X-Request-Id"),
-		IP: clientIP(s.opt.TrustedProxies, r), UserAgent: shortened(r.UserAgent()),
-	}
+	in := s.wish(w, r, c, who, cookie, code)
 	if a.Link {
 		in.Fresh = s.cookieHash(r)
 	}
@@ -259,15 +258,29 @@ func (s *SignIn) callback(w http.ResponseWriter, r *http.Request) {
 		row, err = s.accept(r.Context(), c, a, in)
 	}
 	if unknown(err) {
-		row, err = s.joinIn(r.Context(), c, in)
+		s.offer(w, r, c, a, in)
+		return
 	}
 	if err != nil {
 		s.away(w, r, c, err)
 		return
 	}
+	s.begun(w, r, c, a, &row, cookie, code)
+}
+
+// wish is the wish for a session, with the secrets that it shall have.
+func (s *SignIn) wish(w http.ResponseWriter, r *http.Request, c *SignInConnection, who sync.SignedIn, cookie, code string) sync.SignIn {
+	return sync.SignIn{
+		Workspace: c.Workspace, Connection: c.ID, Who: who, CookieHash: hashOf(cookie), CodeHash: hashOf(code), Txn: w.Header().Get("X-Request-Id"),
+		IP: clientIP(s.opt.TrustedProxies, r), UserAgent: shortened(r.UserAgent()),
+	}
+}
+
+// begun gives the browser its session.
+func (s *SignIn) begun(w http.ResponseWriter, r *http.Request, c *SignInConnection, a *attempt, row *store.SessionRow, cookie, code string) {
 	s.log.Info("signed in", "workspace", c.Workspace, "connection", c.ID, "member_id", row.Member)
 	s.setCookie(w, s.sessionCookie(), cookie, row.ExpiresAt.Time().Sub(s.now()))
-	s.signedIn(w, r, c, a, &row, code)
+	s.signedIn(w, r, c, a, row, code)
 }
 
 // enter begins the session; who is not known is looked for in the directory.
@@ -309,54 +322,6 @@ func (s *SignIn) accept(ctx context.Context, c *SignInConnection, a *attempt, in
 		return store.SessionRow{}, &sync.SignInError{Rule: o.Decision.Rule, Reason: lowered(o.Decision.Reason), Remedy: lowered(o.Decision.Remedy), Run: res.Run}
 	}
 	return store.SessionRow{}, &sync.SignInError{Rule: "R18", Reason: "the invitation could not be accepted", Remedy: "ask for another one", Run: res.Run}
-}
-
-// joinIn asks whether a claimed domain lets somebody in whom nobody knows.
-func (s *SignIn) joinIn(ctx context.Context, c *SignInConnection, in sync.SignIn) (row store.SessionRow, err error) {
-	j := sync.Join{
-		Workspace: c.Workspace, Name: in.Who.Identity.Name, Evidence: in.Who.Evidence, Channel: workspace.ChannelSignin, Txn: in.Txn, IP: in.IP, UserAgent: in.UserAgent,
-	}
-	if j.Identity, err = s.record(ctx, c, &in.Who, &j.Evidence); err != nil {
-		return row, err
-	}
-	joined, jerr := s.opt.Engine.Join(ctx, j)
-	var bad *sync.EditError
-	switch {
-	case errors.As(jerr, &bad):
-		return row, &sync.SignInError{Rule: "OS2", Reason: "there is no account for you here yet", Remedy: "ask an Admin or Owner of the workspace for an invitation"}
-	case jerr != nil:
-		return row, jerr
-	case joined.State == sync.JoinDone:
-		return s.opt.Engine.SignIn(ctx, in)
-	case joined.State == sync.JoinWaits:
-		return row, &sync.SignInError{Rule: joined.Rule, Reason: "an Owner or Admin decides on your joining", Remedy: "sign in again when they have"}
-	}
-	return row, &sync.SignInError{Rule: joined.Rule, Reason: lowered(joined.Reason), Remedy: lowered(joined.Remedy)}
-}
-
-// record is the record that a joiner is linked with: the directory's, or the
-// token's where there is no directory.
-func (s *SignIn) record(ctx context.Context, c *SignInConnection, who *sync.SignedIn, ev *sync.Evidence) (*store.IdentityRow, error) {
-	if c.Claims {
-		row := sync.PolledRow(who.Identity)
-		row.ObservedAt = workspace.At(who.SeenAt)
-		return &row, nil
-	}
-	ev.Directory, ev.DirectoryID = c.Records, who.Subject
-	h, err := s.opt.Engine.Handle(c.Workspace)
-	if err != nil {
-		return nil, err
-	}
-	var row *store.IdentityRow
-	err = h.View(ctx, func(r *store.Reader) error {
-		i, err := r.IdentityByExternal(c.Records, who.Subject, false)
-		if isNotFound(err) {
-			return nil
-		}
-		row = &store.IdentityRow{Identity: i}
-		return err
-	})
-	return row, err
 }
 
 // unknown reports whether nobody was recognised.

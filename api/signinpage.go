@@ -23,6 +23,8 @@ type screen struct {
 	// programs, once.
 	Member string `json:"member,omitempty"`
 	Code   string `json:"code,omitempty"`
+	// Join is what somebody may join who is no member yet.
+	Join *offered `json:"join,omitempty"`
 }
 
 type link struct {

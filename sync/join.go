@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"errors"
 
 	"github.com/rollcall-sync/rollcall/internal/fold"
 	"github.com/rollcall-sync/rollcall/store"
@@ -28,7 +29,11 @@ type Join struct {
 	DryRun        bool
 
 	queued bool // it has waited: when the address was proved no longer counts
+	offer  bool // what lets the person in is told and undone; a refusal is recorded
 }
+
+// errOffered undoes what a join did that was asked for as an offer.
+var errOffered = errors.New("offered, not done")
 
 // JoinState is what became of a wish to join.
 type JoinState string
@@ -49,6 +54,8 @@ const (
 // Joined is what became of a wish to join. The zero value is none.
 type Joined struct {
 	State JoinState
+	// Workspace is the name of the workspace, for people.
+	Workspace string
 	// Run is the run's report, "" when nothing was written.
 	Run string
 	// Member is the id of the member when State is JoinDone or JoinAlready.
@@ -110,9 +117,17 @@ func (e *Engine) Join(ctx context.Context, j Join) (Joined, error) {
 			if out, err = u.joined(&res); err != nil || out.State == JoinRefused {
 				return err
 			}
+			if j.offer {
+				out.Run, out.Member, out.Hold = "", "", "" // of what is undone
+				return errOffered
+			}
 			return u.closeJoins(j.Evidence.Email, out.Plan)
 		})
 	})
+	if errors.Is(err, errOffered) {
+		err = nil
+	}
+	out.Workspace = s.cfg.Name
 	return out, err
 }
 

@@ -266,6 +266,9 @@ func (e *Engine) Tidy(ctx context.Context, id string) error {
 		if err := tx.PruneSessions(workspace.At(now.Add(-7 * 24 * time.Hour))); err != nil {
 			return err
 		}
+		if err := tx.PruneJoinOffers(workspace.At(now)); err != nil {
+			return err
+		}
 		return tx.ForgetSignals(workspace.At(now))
 	})
 }

@@ -32,6 +32,7 @@ var rowTests = []test{
 	{"invitations", invitations},
 	{"domains (DC3)", domains},
 	{"join codes (DC7)", joinCodes},
+	{"join offers (OS3)", joinOffers},
 	{"joining (DC7, DC9)", joining},
 	{"unwatched (OL1)", unwatched},
 	{"numbers", numbers},
