@@ -28,7 +28,7 @@ func (x *exchange) fail(err error) {
 	}
 	head := x.w.Header()
 	if p.retry > 0 {
-		head.Set("Retry-After", strconv.Itoa(int((p.retry+time.Second-1)/time.Second)))
+		head.Set("Retry-After", seconds(p.retry))
 	}
 	if p.allow != "" {
 		head.Set("Allow", p.allow)
@@ -119,4 +119,9 @@ func resource(status int, v any) (*reply, error) {
 func plain(status int, v any) (*reply, error) {
 	body, err := encode(v)
 	return &reply{Status: status, Body: body}, err
+}
+
+// seconds is a wait as Retry-After has it: whole seconds, one at the least.
+func seconds(wait time.Duration) string {
+	return strconv.Itoa(max(1, int((wait+time.Second-1)/time.Second)))
 }

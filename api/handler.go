@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/rollcall-sync/rollcall/internal/admission"
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/sync"
 )
@@ -50,8 +51,8 @@ type Options struct {
 	Rate float64
 }
 
-// Handler is the JSON API under /v1. It is safe for concurrent use and does
-// nothing in the background.
+// Handler is the JSON API under /v1. It is safe for concurrent use. Close it
+// after the last request.
 type Handler struct {
 	engine      *sync.Engine
 	store       *store.Store
@@ -65,11 +66,11 @@ type Handler struct {
 	routes   *router
 	document []byte // OpenAPI
 	etag     string // of the document
-	rates    *buckets
-	failures *buckets
+	rates    *admission.Buckets
+	failures *admission.Buckets
 	busy     chan struct{}
-	tokens   tokenCache
-	uses     lastUses
+	tokens   *admission.Tokens
+	uses     *admission.LastUses
 	cursors  cursorKeys
 }
 
@@ -104,7 +105,7 @@ func NewHandler(opt Options) (*Handler, error) {
 	h := &Handler{
 		engine: opt.Engine, store: opt.Store, log: opt.Logger, now: opt.Now, proxies: opt.TrustedProxies, feed: opt.Feed, body: opt.Body,
 		connections: map[string]map[string]bool{}, busy: make(chan struct{}, defaultEngine),
-		rates: newBuckets(opt.Rate, 2*opt.Rate), failures: newBuckets(20.0/60, 20),
+		rates: admission.NewBuckets(opt.Rate, 2*opt.Rate), failures: admission.NewBuckets(20.0/60, 20), tokens: admission.NewTokens(opt.Store, opt.Logger),
 	}
 	for workspace, ids := range opt.Connections {
 		h.connections[workspace] = map[string]bool{}
@@ -124,8 +125,13 @@ func NewHandler(opt Options) (*Handler, error) {
 		return nil, fmt.Errorf("api: the OpenAPI document: %w", err)
 	}
 	h.etag = etagOf(h.document)
+	h.uses = admission.NewLastUses(opt.Store, opt.Logger)
 	return h, nil
 }
+
+// Close writes what is pending about the use of tokens and stops the
+// background work. No request may come after it.
+func (h *Handler) Close(ctx context.Context) error { return h.uses.Close(ctx) }
 
 // exchange is one request on its way to its answer. It belongs to one
 // goroutine.
@@ -160,7 +166,7 @@ type reply struct {
 // ServeHTTP answers one request. Whatever happens, the answer has a request id
 // and, if it is an error, is a problem (RFC 9457).
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{h: h, w: w, r: r, txn: uuid.Must(uuid.NewV7()).String(), start: h.now(), ip: clientIP(h.proxies, r)}
+	x := &exchange{h: h, w: w, r: r, txn: uuid.Must(uuid.NewV7()).String(), start: h.now(), ip: admission.ClientIP(h.proxies, r)}
 	head := w.Header()
 	head.Set("X-Request-Id", x.txn)
 	head.Set("Cache-Control", "no-store")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/rollcall-sync/rollcall/internal/admission"
 	"github.com/rollcall-sync/rollcall/sync"
 )
 
@@ -192,7 +193,7 @@ func (j *Join) sendCode(w http.ResponseWriter, r *http.Request) {
 	}
 	address := strings.TrimSpace(r.PostFormValue("email"))
 	browser := rand.Text() + rand.Text()
-	letter, err := j.opt.Engine.AskCode(r.Context(), browser, address, clientIP(j.opt.TrustedProxies, r))
+	letter, err := j.opt.Engine.AskCode(r.Context(), browser, address, admission.ClientIP(j.opt.TrustedProxies, r))
 	var bad *sync.EditError
 	switch {
 	case errors.As(err, &bad):
@@ -294,7 +295,7 @@ func (j *Join) enter(w http.ResponseWriter, r *http.Request) {
 		j.trouble(w, r, err)
 		return
 	}
-	out, err := j.opt.Engine.JoinByCode(r.Context(), j.browser(r), name, uuid.Must(uuid.NewV7()).String(), clientIP(j.opt.TrustedProxies, r), userAgentOf(r))
+	out, err := j.opt.Engine.JoinByCode(r.Context(), j.browser(r), name, uuid.Must(uuid.NewV7()).String(), admission.ClientIP(j.opt.TrustedProxies, r), userAgentOf(r))
 	var bad *sync.EditError
 	switch {
 	case errors.Is(err, sync.ErrCode):

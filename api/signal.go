@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-sync/rollcall/internal/admission"
 	"github.com/rollcall-sync/rollcall/sync"
 )
 
@@ -20,8 +21,8 @@ func (s *SignIn) backchannel(w http.ResponseWriter, r *http.Request) {
 		s.json(w, http.StatusNotFound, oauthError{Error: "invalid_request"})
 		return
 	}
-	if !s.signals.take(c.ID, s.now()) {
-		w.Header().Set("Retry-After", "1")
+	if wait, ok := s.signals.Take(c.ID+" "+admission.ClientIP(s.opt.TrustedProxies, r), s.now()); !ok {
+		w.Header().Set("Retry-After", seconds(wait))
 		s.json(w, http.StatusTooManyRequests, oauthError{Error: "slow_down"})
 		return
 	}
@@ -68,8 +69,8 @@ func (s *SignIn) push(w http.ResponseWriter, r *http.Request) {
 		s.json(w, http.StatusNotFound, setError{"access_denied", "there is no such stream"})
 		return
 	}
-	if !s.signals.take(c.ID, s.now()) {
-		w.Header().Set("Retry-After", "1")
+	if wait, ok := s.signals.Take(c.ID+" "+admission.ClientIP(s.opt.TrustedProxies, r), s.now()); !ok {
+		w.Header().Set("Retry-After", seconds(wait))
 		s.json(w, http.StatusTooManyRequests, setError{"access_denied", "too many requests"})
 		return
 	}

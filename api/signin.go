@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/rollcall-sync/rollcall/internal/admission"
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/sync"
 	"github.com/rollcall-sync/rollcall/workspace"
@@ -67,7 +68,7 @@ const (
 	signInBody   = 64 << 10
 	signInRate   = 10.0 / 60 // begun or ended, per address
 	signInBurst  = 20
-	signalRate   = 50.0 // per connection, before any signature is looked at
+	signalRate   = 50.0 // per connection and address, before any signature is looked at
 	signalBurst  = 200
 	askedAtOnce  = 8
 	signInMax    = 40 * time.Second
@@ -84,8 +85,8 @@ type SignIn struct {
 	of      map[string]*SignInConnection
 	secure  bool // cookies are sent over TLS alone
 	mux     *http.ServeMux
-	people  *buckets
-	signals *buckets
+	people  *admission.Buckets
+	signals *admission.Buckets
 
 	background context.Context
 	stop       context.CancelFunc
@@ -106,7 +107,7 @@ func NewSignIn(opt SignInOptions) (*SignIn, error) {
 	}
 	s := &SignIn{
 		opt: opt, log: opt.Logger, now: opt.Now, of: map[string]*SignInConnection{}, secure: strings.HasPrefix(opt.PublicURL, "https://"),
-		mux: http.NewServeMux(), people: newBuckets(signInRate, signInBurst), signals: newBuckets(signalRate, signalBurst),
+		mux: http.NewServeMux(), people: admission.NewBuckets(signInRate, signInBurst), signals: admission.NewBuckets(signalRate, signalBurst),
 		asking: make(chan struct{}, askedAtOnce),
 	}
 	s.background, s.stop = context.WithCancel(context.Background())
@@ -166,10 +167,11 @@ func signsIn(c *SignInConnection) bool { return c.SignIn }
 
 // slow refuses an address that begins too often.
 func (s *SignIn) slow(w http.ResponseWriter, r *http.Request) bool {
-	if s.people.take(clientIP(s.opt.TrustedProxies, r), s.now()) {
+	wait, ok := s.people.Take(admission.ClientIP(s.opt.TrustedProxies, r), s.now())
+	if ok {
 		return false
 	}
-	w.Header().Set("Retry-After", "60")
+	w.Header().Set("Retry-After", seconds(wait))
 	s.show(w, r, http.StatusTooManyRequests, screen{Title: "Too many tries", Text: "There were too many sign-ins from this address.", Remedy: "Wait a minute, then try again."})
 	return true
 }
@@ -272,7 +274,7 @@ func (s *SignIn) callback(w http.ResponseWriter, r *http.Request) {
 func (s *SignIn) wish(w http.ResponseWriter, r *http.Request, c *SignInConnection, who sync.SignedIn, cookie, code string) sync.SignIn {
 	return sync.SignIn{
 		Workspace: c.Workspace, Connection: c.ID, Who: who, CookieHash: hashOf(cookie), CodeHash: hashOf(code), Txn: w.Header().Get("X-Request-Id"),
-		IP: clientIP(s.opt.TrustedProxies, r), UserAgent: shortened(r.UserAgent()),
+		IP: admission.ClientIP(s.opt.TrustedProxies, r), UserAgent: shortened(r.UserAgent()),
 	}
 }
 

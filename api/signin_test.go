@@ -77,9 +77,7 @@ func newSigningIn(t *testing.T, public string) *signingIn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.h, err = NewHandler(Options{Engine: w.engine, Store: w.store, Now: w.now, Version: "test", Rate: 1e6, Connections: map[string][]string{"acme": {"phone"}, "other": {"phone"}}}); err != nil {
-		t.Fatal(err)
-	}
+	w.serve()
 	row := sync.PolledRow(workspace.Identity{
 		ExternalID: "u-zoe", UserName: "zoe", Email: "zoe@acme.com", Name: "Zoe", Active: true,
 		Attributes: workspace.Attributes{"userName": {"zoe"}, "email": {"zoe@acme.com"}, "active": {"true"}}, Document: []byte("{}"),

@@ -109,12 +109,25 @@ func (w *world) configure(policy *workspace.Policy) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if w.h, err = NewHandler(Options{
+	w.serve()
+}
+
+// serve makes the handler for the engine.
+func (w *world) serve() {
+	w.t.Helper()
+	h, err := NewHandler(Options{
 		Engine: w.engine, Store: w.store, Now: w.now, Version: "test", Rate: 1e6,
 		Connections: map[string][]string{"acme": {"phone"}, "other": {"phone"}},
-	}); err != nil {
+	})
+	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.h = h
+	w.t.Cleanup(func() {
+		if err := h.Close(context.Background()); err != nil {
+			w.t.Error(err)
+		}
+	})
 }
 
 // newToken makes a token.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/rollcall-sync/rollcall/internal/admission"
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/sync"
 	"github.com/rollcall-sync/rollcall/workspace"
@@ -81,13 +82,13 @@ type Handler struct {
 	terms     func(workspace, connection string) Terms
 	eventURIs []string
 
-	failed addressBuckets // Wrong tokens by address.
-	open   addressBuckets // Discovery without a token by address.
-	issued addressBuckets // Access tokens by client.
+	failed *admission.Buckets // Wrong tokens by address.
+	open   *admission.Buckets // Discovery without a token by address.
+	issued *admission.Buckets // Access tokens by client.
 
-	uses     *lastUses
+	uses     *admission.LastUses
 	timeline *timeline
-	tokens   tokenCache
+	tokens   *admission.Tokens
 	turns    turns
 	general  *discovery
 
@@ -122,7 +123,9 @@ func NewHandler(opt Options) (*Handler, error) {
 		engine: opt.Engine, store: opt.Store, log: opt.Logger, now: opt.Now, proxies: opt.TrustedProxies,
 		base:     strings.TrimSuffix(strings.TrimRight(opt.PublicURL, "/"), basePath) + basePath,
 		userBody: orDefault(opt.UserBody, maxUserBody), groupBody: orDefault(opt.GroupBody, maxGroupBody),
-		links: map[linkKey]*link{}, eventURIs: opt.EventURIs,
+		links: map[linkKey]*link{}, eventURIs: opt.EventURIs, tokens: admission.NewTokens(opt.Store, opt.Logger),
+		failed: admission.NewBuckets(failedPerMinute/60.0, failedPerMinute), open: admission.NewBuckets(openRate, openBurst),
+		issued: admission.NewBuckets(issuedPerMinute/60.0, issuedPerMinute),
 	}
 	if h.terms = opt.Terms; h.terms == nil {
 		h.terms = func(string, string) Terms { return Terms{} }
@@ -131,7 +134,7 @@ func NewHandler(opt Options) (*Handler, error) {
 	if h.general, err = newDiscovery(h.base, types, h.capabilities()); err != nil {
 		return nil, err
 	}
-	h.uses = newLastUses(opt.Store, opt.Logger)
+	h.uses = admission.NewLastUses(opt.Store, opt.Logger)
 	h.timeline = newTimeline(opt.Store, opt.Logger)
 	return h, nil
 }
@@ -155,7 +158,7 @@ func orDefault(n, other int64) int64 {
 // Close writes what is pending about requests and the use of tokens and stops
 // the background work. No request may come after it.
 func (h *Handler) Close(ctx context.Context) error {
-	return errors.Join(h.timeline.close(ctx), h.uses.close(ctx))
+	return errors.Join(h.timeline.close(ctx), h.uses.Close(ctx))
 }
 
 // exchange is one request on its way to its answer. It belongs to one

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-sync/rollcall/internal/admission"
 	"github.com/rollcall-sync/rollcall/internal/bearer"
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/sync"
@@ -81,7 +82,7 @@ func (h *Handler) TokenEndpoint() http.Handler {
 			h.refuseGrant(w, &grantError{status: http.StatusMethodNotAllowed, code: "invalid_request", description: "the token endpoint takes POST alone"})
 			return
 		}
-		g := &grant{h: h, r: r, start: h.now(), ip: h.clientIP(r)}
+		g := &grant{h: h, r: r, start: h.now(), ip: admission.ClientIP(h.proxies, r)}
 		body, err := g.answer(w)
 		if err != nil {
 			h.refuseGrant(w, err)
@@ -149,7 +150,7 @@ func (g *grant) answer(w http.ResponseWriter) ([]byte, error) {
 	if err != nil {
 		return nil, g.failed(err)
 	}
-	if wait, ok := g.h.issued.take(client.ID, g.start, issuedPerMinute/60.0, issuedPerMinute); !ok {
+	if wait, ok := g.h.issued.Take(client.ID, g.start); !ok {
 		return nil, &grantError{
 			status: http.StatusTooManyRequests, code: "temporarily_unavailable", retryAfter: wait,
 			description: "too many access tokens for this client: one is good for an hour, use it again",
@@ -168,7 +169,7 @@ func (g *grant) failed(err error) error {
 	if !errors.As(err, &e) || e.code != "invalid_client" {
 		return err
 	}
-	if wait, ok := g.h.failed.take(g.ip, g.start, failedPerMinute/60.0, failedPerMinute); !ok {
+	if wait, ok := g.h.failed.Take(g.ip, g.start); !ok {
 		return &grantError{status: http.StatusTooManyRequests, code: "temporarily_unavailable", retryAfter: wait, description: "too many wrong clients come from this address"}
 	}
 	return err
@@ -210,7 +211,7 @@ func (g *grant) issue(client *store.TokenRow, scopes []string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	g.h.uses.used(client.ID, g.start)
+	g.h.uses.Used(client.ID, g.start)
 	return json.Marshal(struct {
 		Token     string `json:"access_token"`
 		Type      string `json:"token_type"`
@@ -287,12 +288,12 @@ func (g *grant) good(row *store.TokenRow) bool {
 		return false
 	}
 	terms := g.h.terms(row.Workspace, row.Connection)
-	for _, networks := range [][]netip.Prefix{g.h.networksOf(row), terms.Networks} {
-		if len(networks) > 0 && !inNetworks(networks, g.ip) {
+	for _, networks := range [][]netip.Prefix{g.h.tokens.Networks(row), terms.Networks} {
+		if len(networks) > 0 && !admission.InNetworks(networks, g.ip) {
 			return false
 		}
 	}
-	return len(row.Networks) == 0 || len(g.h.networksOf(row)) > 0
+	return len(row.Networks) == 0 || len(g.h.tokens.Networks(row)) > 0
 }
 
 // offersOAuth reports whether the connection has a client that is in force:

@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -15,6 +16,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
+	"github.com/rollcall-sync/rollcall/internal/admission"
 	"github.com/rollcall-sync/rollcall/internal/bearer"
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/workspace"
@@ -128,7 +130,7 @@ func TestClientCredentials(t *testing.T) {
 		if err := p.engine.RevokeToken(t.Context(), "acme", secret.ID); err != nil {
 			t.Fatal(err)
 		}
-		p.handler.tokens = tokenCache{} // half a second later
+		p.handler.tokens = admission.NewTokens(p.store, slog.New(slog.DiscardHandler)) // half a second later
 		p.request("oauth", "GET", "/Users", "").is(http.StatusUnauthorized)
 		if a := p.grant(secret.ID+":"+secret.Reveal(), clientCredentials()); a.status != http.StatusUnauthorized || a.Error != "invalid_client" {
 			t.Errorf("a revoked client: %+v", a)

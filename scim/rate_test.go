@@ -123,15 +123,3 @@ func TestOpenDiscoveryPerAddress(t *testing.T) {
 	p.request("nobody", "GET", "/Schemas", "").refuses(http.StatusTooManyRequests, "", "without a token")
 	p.request("okta", "GET", "/Schemas", "").is(http.StatusOK)
 }
-
-// TestAddressesAreBounded: a flood of addresses costs no memory.
-func TestAddressesAreBounded(t *testing.T) {
-	var a addressBuckets
-	now := time.Now()
-	for i := range 3 * maxAddresses {
-		a.take(fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255), now, 1, 20)
-	}
-	if len(a.all) > maxAddresses {
-		t.Errorf("%d addresses are remembered", len(a.all))
-	}
-}

@@ -85,6 +85,7 @@ type daemon struct {
 	store   *store.Store
 	engine  *sync.Engine
 	handler *scim.Handler
+	product *api.Handler
 	events  *events.Dispatcher
 	join    *api.Join   // nil until startDaemon is through
 	signIn  *api.SignIn // nil until startDaemon is through
@@ -154,8 +155,7 @@ func startDaemon(ctx context.Context, config *configs.Config, log *slog.Logger) 
 		return d, err
 	}
 	mux := http.NewServeMux()
-	product, err := newAPI(d, proxies)
-	if err != nil {
+	if d.product, err = newAPI(d, proxies); err != nil {
 		return d, err
 	}
 	if d.providers, err = openProviders(config, log); err != nil {
@@ -165,7 +165,7 @@ func startDaemon(ctx context.Context, config *configs.Config, log *slog.Logger) 
 		return d, err
 	}
 	routeSignIn(mux, d.signIn)
-	mux.Handle("/v1/", product)
+	mux.Handle("/v1/", d.product)
 	if d.join, err = newJoin(d, proxies); err != nil {
 		return d, err
 	}
@@ -415,6 +415,11 @@ func (d *daemon) close() error {
 	if d.handler != nil {
 		ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
 		errs = append(errs, d.handler.Close(ctx))
+		stop()
+	}
+	if d.product != nil {
+		ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
+		errs = append(errs, d.product.Close(ctx))
 		stop()
 	}
 	for _, l := range []*listener{d.public, d.admin} {

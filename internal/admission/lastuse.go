@@ -1,4 +1,4 @@
-package scim
+package admission
 
 import (
 	"context"
@@ -17,8 +17,9 @@ const (
 	useStep  = time.Minute
 )
 
-// lastUses collects when tokens were used and writes it off the request path.
-type lastUses struct {
+// LastUses collects when tokens were used and writes it off the request path,
+// all in one transaction every ten seconds. It is safe for concurrent use.
+type LastUses struct {
 	store *store.Store
 	log   *slog.Logger
 	stop  func()
@@ -30,9 +31,10 @@ type lastUses struct {
 	known   map[string]time.Time // last written, guarded by mu
 }
 
-func newLastUses(s *store.Store, log *slog.Logger) *lastUses {
+// NewLastUses starts the background work that Close stops.
+func NewLastUses(s *store.Store, log *slog.Logger) *LastUses {
 	quit := make(chan struct{})
-	u := &lastUses{
+	u := &LastUses{
 		store: s, log: log, stop: stdsync.OnceFunc(func() { close(quit) }), quit: quit, done: make(chan struct{}),
 		pending: map[string]time.Time{}, known: map[string]time.Time{},
 	}
@@ -40,8 +42,8 @@ func newLastUses(s *store.Store, log *slog.Logger) *lastUses {
 	return u
 }
 
-// used notes a use.
-func (u *lastUses) used(token string, at time.Time) {
+// Used notes a use.
+func (u *LastUses) Used(token string, at time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if at.Sub(u.known[token]) >= useStep {
@@ -50,7 +52,7 @@ func (u *lastUses) used(token string, at time.Time) {
 }
 
 // run writes from time to time until it is stopped.
-func (u *lastUses) run() {
+func (u *LastUses) run() {
 	defer close(u.done)
 	tick := time.NewTicker(useEvery)
 	defer tick.Stop()
@@ -67,7 +69,7 @@ func (u *lastUses) run() {
 }
 
 // write stores what is pending; after an error it stays pending.
-func (u *lastUses) write(ctx context.Context) error {
+func (u *LastUses) write(ctx context.Context) error {
 	u.mu.Lock()
 	batch := u.pending
 	u.pending = make(map[string]time.Time, len(batch))
@@ -85,9 +87,9 @@ func (u *lastUses) write(ctx context.Context) error {
 	return err
 }
 
-// close stops the background work and writes what is pending. It may be called
+// Close stops the background work and writes what is pending. It may be called
 // again.
-func (u *lastUses) close(ctx context.Context) error {
+func (u *LastUses) Close(ctx context.Context) error {
 	u.stop()
 	<-u.done
 	return u.write(ctx)
