@@ -46,6 +46,10 @@ type Rules struct {
 	nName, nGiven, nFamily, nUserName, nEmail, nCountry, nOffice, nPool, nSite int
 }
 
+// MayEnd reports whether a connection's explicit no ends access (MM3,
+// authority.active).
+func (r *Rules) MayEnd(connection string) bool { return r.mayEnd == nil || r.mayEnd[connection] }
+
 // LoadOptions tells Load what the file may refer to.
 type LoadOptions struct {
 	// Connections are the configured connection ids; nil accepts any.

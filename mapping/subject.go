@@ -81,7 +81,7 @@ func (s *subject) mergeActive() {
 			if s.active == Unknown {
 				s.active = True
 			}
-		case s.rules.mayEnd == nil || s.rules.mayEnd[id.Connection]:
+		case s.rules.MayEnd(id.Connection):
 			if s.active != False {
 				s.active, s.noBy = False, id.Connection
 			}

@@ -40,10 +40,10 @@ func (u *unit) planPerson(p *person) error {
 		return u.planNewcomer(p)
 	}
 	switch {
-	case p.leaving() && u.b.Kind == RunSignin:
+	case u.leaving(p) && u.b.Kind == RunSignin:
 		u.unproved = true // AB3: never from a token's claims
 		return nil
-	case p.leaving():
+	case u.leaving(p):
 		if p.member.TailHeld {
 			return u.planHeldTail(p)
 		}
@@ -52,8 +52,8 @@ func (u *unit) planPerson(p *person) error {
 		}
 		return u.planLeaver(p, u.leaverCause(p))
 	case p.member.State != workspace.StateActive:
-		if p.want.Active != mapping.True || p.want.Member != mapping.True {
-			return nil
+		if p.deleted || p.want.Active != mapping.True || p.want.Member != mapping.True {
+			return nil // that a record has gone brings nobody back
 		}
 		return u.planReturn(p)
 	default:
@@ -62,10 +62,14 @@ func (u *unit) planPerson(p *person) error {
 }
 
 // leaving reports whether the directory says that the person goes: an
-// explicit no, the last record deleted, or no longer eligible. What is
-// unknown ends nothing (I14).
-func (p *person) leaving() bool {
+// explicit no, which a deletion is whatever other directories said before it
+// (MM3), the last record gone, or no longer eligible. What is unknown ends
+// nothing (I14), and who is merely absent from one directory may be in another.
+func (u *unit) leaving(p *person) bool {
 	if p.want.Active == mapping.False || p.deleted && len(p.live) == 0 {
+		return true
+	}
+	if p.deleted && p.obs != nil && p.obs.Class != workspace.EvidenceE2 && u.s.rules.MayEnd(p.trigger.Connection) {
 		return true
 	}
 	return len(p.live) > 0 && p.want.Active == mapping.True && p.want.Member == mapping.False

@@ -39,7 +39,7 @@ func (u *unit) planReturn(p *person) error {
 	c.Rehire = true
 	for _, r := range rows {
 		c.Tombstone = fmt.Sprintf("access was ended by %s on %s", r.Cause, r.At.Time().Format("2006-01-02"))
-		if r.ByPerson || r.Connection != u.conn.ID {
+		if r.ByPerson || r.Connection != u.conn.ID && !p.statedSince(r.Connection, r.At) {
 			c.Rehire = false
 		}
 	}
@@ -70,6 +70,14 @@ func (u *unit) planReturn(p *person) error {
 		return err
 	}
 	return u.planUnclaimed(p, c)
+}
+
+// statedSince reports whether a connection has stated the person enabled after
+// a moment. Its word may have come while another directory still said no.
+func (p *person) statedSince(connection string, at workspace.Micros) bool {
+	return slices.ContainsFunc(p.live, func(i workspace.Identity) bool {
+		return i.Connection == connection && i.Active && i.ObservedAt > at
+	})
 }
 
 // planUnclaimed ends the reservations of a leaver who is back and whom no row
