@@ -2,7 +2,6 @@ package configs
 
 import (
 	"encoding"
-	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -11,8 +10,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
+	"github.com/rollcall-sync/rollcall/internal/yamldoc"
 	"github.com/rollcall-sync/rollcall/mapping"
 )
 
@@ -20,21 +19,13 @@ import (
 // that it concerns. Its text says what to write instead.
 type Problem = mapping.Problem
 
-// maxFileSize and maxNesting keep the recursive YAML parser within its stack.
-const (
-	maxFileSize = 1 << 20
-	maxNesting  = 32
-)
-
 // decoder reads YAML nodes into Go values and notes every problem on the way,
 // where the YAML library's own strict mode stops at the first.
 type decoder struct {
 	file     string
 	problems []*Problem
-	places   map[string]place // where each key path stands
+	places   map[string]yamldoc.Place // where each key path stands
 }
-
-type place struct{ line, column int }
 
 // defaulted is a type that fills its own defaults before it is read.
 type defaulted interface{ setDefaults() }
@@ -43,101 +34,20 @@ type defaulted interface{ setDefaults() }
 type oneOrMore interface{ OneOrMore() }
 
 func (d *decoder) addf(n ast.Node, path, format string, args ...any) {
-	at := placeOf(n)
+	at := yamldoc.Of(n)
 	d.problems = append(d.problems, &Problem{
-		File: d.file, Line: at.line, Column: at.column, Path: path, Text: fmt.Sprintf(format, args...),
+		File: d.file, Line: at.Line, Column: at.Column, Path: path, Text: fmt.Sprintf(format, args...),
 	})
-}
-
-// placeOf is where a node begins. The token of a block mapping is its first
-// colon, so the place of its first key is taken.
-func placeOf(n ast.Node) place {
-	if n == nil || reflect.ValueOf(n).IsNil() {
-		return place{}
-	}
-	if m, ok := n.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
-		return placeOf(m.Values[0].Key)
-	}
-	if t := n.GetToken(); t != nil && t.Position != nil {
-		return place{t.Position.Line, t.Position.Column}
-	}
-	return place{}
 }
 
 // document parses the text as one YAML document.
 func (d *decoder) document(text []byte) (ast.Node, bool) {
-	if len(text) > maxFileSize {
-		d.addf(nil, "", "the file has %d bytes: at most %d are read", len(text), maxFileSize)
+	root, fault := yamldoc.Parse(text, "begin with `listen: 127.0.0.1:8080`")
+	if fault != nil {
+		d.problems = append(d.problems, &Problem{File: d.file, Line: fault.Line, Column: fault.Column, Text: fault.Text})
 		return nil, false
 	}
-	if !shallow(text) {
-		d.addf(nil, "", "the file nests deeper than %d levels: no key needs that", maxNesting)
-		return nil, false
-	}
-	f, err := parseYAML(text)
-	if err != nil {
-		p := &Problem{File: d.file, Text: err.Error()}
-		var faulty yaml.Error
-		if errors.As(err, &faulty) {
-			p.Text = "not readable as YAML: " + faulty.GetMessage()
-			if t := faulty.GetToken(); t != nil && t.Position != nil {
-				p.Line, p.Column = t.Position.Line, t.Position.Column
-			}
-		}
-		d.problems = append(d.problems, p)
-		return nil, false
-	}
-	switch {
-	case len(f.Docs) == 0 || f.Docs[0].Body == nil:
-		d.addf(nil, "", "the file is empty: begin with `listen: 127.0.0.1:8080`")
-		return nil, false
-	case len(f.Docs) > 1:
-		d.addf(f.Docs[1].Body, "", "a second document: a configuration is one document, remove the line ---")
-		return nil, false
-	}
-	return f.Docs[0].Body, true
-}
-
-// parseYAML leaves duplicate keys to the decoder, which reports all of them. A
-// fault inside the parser becomes an error.
-func parseYAML(text []byte) (f *ast.File, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("not readable as YAML: %v", r)
-		}
-	}()
-	return parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
-}
-
-// shallow bounds nesting before the parser recurses.
-func shallow(text []byte) bool {
-	depth := 0
-	for line := range strings.Lines(string(text)) {
-		inside := strings.TrimLeft(line, " ")
-		if len(line)-len(inside) > 8*maxNesting || strings.Count(inside, "- ") > 0 && dashes(inside) > maxNesting {
-			return false
-		}
-		for _, c := range []byte(line) {
-			switch c {
-			case '[', '{':
-				if depth++; depth > maxNesting {
-					return false
-				}
-			case ']', '}':
-				depth = max(0, depth-1)
-			}
-		}
-	}
-	return true
-}
-
-// dashes counts the list marks that a line begins with.
-func dashes(line string) (n int) {
-	for strings.HasPrefix(line, "- ") || strings.HasPrefix(line, "? ") {
-		line = strings.TrimLeft(line[2:], " ")
-		n++
-	}
-	return n
+	return root, true
 }
 
 // read reads a node into a value.
@@ -145,7 +55,7 @@ func (d *decoder) read(n ast.Node, path string, into reflect.Value) {
 	if _, null := n.(*ast.NullNode); null || n == nil {
 		return // a key left empty keeps its default
 	}
-	if at := placeOf(n); d.places[path] == (place{}) {
+	if at := yamldoc.Of(n); d.places[path] == (yamldoc.Place{}) {
 		d.places[path] = at
 	}
 	switch target := into.Addr().Interface().(type) {
@@ -184,13 +94,13 @@ func (d *decoder) read(n ast.Node, path string, into reflect.Value) {
 		if b, ok := n.(*ast.BoolNode); ok {
 			into.SetBool(b.Value)
 		} else {
-			d.addf(n, path, "wants true or false, got %s", describe(n))
+			d.addf(n, path, "wants true or false, got %s", yamldoc.Describe(n))
 		}
 	case reflect.Int:
-		text, ok := scalar(n)
+		text, ok := yamldoc.Scalar(n)
 		number, err := strconv.Atoi(text)
 		if !ok || err != nil {
-			d.addf(n, path, "wants a whole number, got %s", describe(n))
+			d.addf(n, path, "wants a whole number, got %s", yamldoc.Describe(n))
 			return
 		}
 		into.SetInt(int64(number))
@@ -203,15 +113,15 @@ func (d *decoder) read(n ast.Node, path string, into reflect.Value) {
 func (d *decoder) table(n ast.Node, path string, into reflect.Value) {
 	m, ok := n.(*ast.MappingNode)
 	if !ok {
-		d.addf(n, path, "wants a table of keys, got %s", describe(n))
+		d.addf(n, path, "wants a table of keys, got %s", yamldoc.Describe(n))
 		return
 	}
 	fields, names := fieldsOf(into.Type())
 	seen := map[string]bool{}
 	for _, entry := range m.Values {
-		key, ok := scalar(entry.Key)
+		key, ok := yamldoc.Scalar(entry.Key)
 		if !ok {
-			d.addf(entry.Key, path, "a key must be plain text, got %s", describe(entry.Key))
+			d.addf(entry.Key, path, "a key must be plain text, got %s", yamldoc.Describe(entry.Key))
 			continue
 		}
 		sub := join(path, key)
@@ -223,7 +133,7 @@ func (d *decoder) table(n ast.Node, path string, into reflect.Value) {
 			d.addf(entry.Key, sub, "the key stands twice: remove one")
 		default:
 			seen[key] = true
-			d.places[sub] = placeOf(entry.Key)
+			d.places[sub] = yamldoc.Of(entry.Key)
 			d.read(entry.Value, sub, into.FieldByIndex(i))
 		}
 	}
@@ -255,14 +165,14 @@ func fieldsOf(t reflect.Type) (fields map[string][]int, names []string) {
 func (d *decoder) texts(n ast.Node, path string, into *map[string]string) {
 	m, ok := n.(*ast.MappingNode)
 	if !ok {
-		d.addf(n, path, "wants a table of keys, got %s", describe(n))
+		d.addf(n, path, "wants a table of keys, got %s", yamldoc.Describe(n))
 		return
 	}
 	*into = map[string]string{}
 	for _, entry := range m.Values {
-		key, ok := scalar(entry.Key)
+		key, ok := yamldoc.Scalar(entry.Key)
 		if !ok {
-			d.addf(entry.Key, path, "a key must be plain text, got %s", describe(entry.Key))
+			d.addf(entry.Key, path, "a key must be plain text, got %s", yamldoc.Describe(entry.Key))
 			continue
 		}
 		sub := join(path, key)
@@ -270,7 +180,7 @@ func (d *decoder) texts(n ast.Node, path string, into *map[string]string) {
 			d.addf(entry.Key, sub, "the key stands twice: remove one")
 			continue
 		}
-		d.places[sub] = placeOf(entry.Key)
+		d.places[sub] = yamldoc.Of(entry.Key)
 		text := ""
 		if _, null := entry.Value.(*ast.NullNode); !null {
 			if text, ok = d.text(entry.Value, sub); !ok {
@@ -290,14 +200,14 @@ func (d *decoder) list(n ast.Node, path string, into reflect.Value) {
 		return
 	}
 	if !ok {
-		d.addf(n, path, "wants a list, got %s", describe(n))
+		d.addf(n, path, "wants a list, got %s", yamldoc.Describe(n))
 		return
 	}
 	into.Set(reflect.MakeSlice(into.Type(), len(s.Values), len(s.Values)))
 	for i, entry := range s.Values {
 		sub := path + "[" + strconv.Itoa(i) + "]"
 		if _, null := entry.(*ast.NullNode); null || entry == nil {
-			d.places[sub] = placeOf(entry)
+			d.places[sub] = yamldoc.Of(entry)
 			d.addf(entry, sub, "an empty entry: remove it")
 			continue
 		}
@@ -306,22 +216,22 @@ func (d *decoder) list(n ast.Node, path string, into reflect.Value) {
 }
 
 func (d *decoder) text(n ast.Node, path string) (string, bool) {
-	text, ok := scalar(n)
+	text, ok := yamldoc.Scalar(n)
 	if b, isBool := n.(*ast.BoolNode); isBool {
 		d.addf(n, path, "wants text, got %s: quote it if the word is meant", b.GetToken().Value)
 		return "", false
 	}
 	if !ok {
-		d.addf(n, path, "wants text, got %s", describe(n))
+		d.addf(n, path, "wants text, got %s", yamldoc.Describe(n))
 	}
 	return text, ok
 }
 
 func (d *decoder) duration(n ast.Node, path string, into *time.Duration) {
-	text, _ := scalar(n)
+	text, _ := yamldoc.Scalar(n)
 	length, err := ParseDuration(text)
 	if err != nil {
-		d.addf(n, path, "%s is no length of time: write it as 30s, 12h or 7d", describe(n))
+		d.addf(n, path, "%s is no length of time: write it as 30s, 12h or 7d", yamldoc.Describe(n))
 		return
 	}
 	*into = length
@@ -338,37 +248,6 @@ func ParseDuration(text string) (time.Duration, error) {
 		return length, nil
 	}
 	return 0, fmt.Errorf("%q is no length of time: write it as 30s, 12h or 7d", text)
-}
-
-// scalar gives the text of a string or number as it was written.
-func scalar(n ast.Node) (string, bool) {
-	switch n := n.(type) {
-	case *ast.StringNode:
-		return n.Value, true
-	case *ast.LiteralNode:
-		return strings.TrimRight(n.Value.Value, "\n"), true
-	case *ast.IntegerNode, *ast.FloatNode:
-		return n.GetToken().Value, true
-	}
-	return "", false
-}
-
-// describe names what stands at a node, for "wants X, got Y".
-func describe(n ast.Node) string {
-	switch n := n.(type) {
-	case *ast.MappingNode:
-		return "a table of keys"
-	case *ast.SequenceNode:
-		return "a list"
-	case *ast.BoolNode:
-		return n.GetToken().Value
-	case *ast.AnchorNode, *ast.AliasNode, *ast.MergeKeyNode:
-		return "an anchor or alias, which this file does not use"
-	case *ast.TagNode:
-		return "a YAML tag, which this file does not use"
-	default:
-		return strconv.Quote(n.GetToken().Value)
-	}
 }
 
 func join(path, key string) string {

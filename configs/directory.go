@@ -133,7 +133,7 @@ func (d *decoder) foreign(n string, c *Connection) {
 		for _, name := range []string{"acts_as", "sponsor"} {
 			if at, written := d.places[n+"."+name]; written {
 				d.problems = append(d.problems, &Problem{
-					File: d.file, Line: at.line, Column: at.column, Path: n + "." + name,
+					File: d.file, Line: at.Line, Column: at.Column, Path: n + "." + name,
 					Text: "has no meaning for kind api, whose requests name the acting member: remove it",
 				})
 			}
@@ -155,7 +155,7 @@ func (d *decoder) foreign(n string, c *Connection) {
 			continue
 		}
 		d.problems = append(d.problems, &Problem{
-			File: d.file, Line: at.line, Column: at.column, Path: n + "." + name,
+			File: d.file, Line: at.Line, Column: at.Column, Path: n + "." + name,
 			Text: "belongs to connections of kind " + strings.Join(of[name], " or ") + ", and this one is of kind " + c.Kind + ": remove it",
 		})
 	}

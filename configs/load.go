@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rollcall-sync/rollcall/internal/yamldoc"
 	"github.com/rollcall-sync/rollcall/mapping"
 )
 
@@ -34,7 +35,7 @@ func Parse(text []byte, file string) (*Config, error) {
 	sum := sha256.Sum256(text)
 	c := &Config{File: file, Hash: "sha256:" + hex.EncodeToString(sum[:])}
 	c.setDefaults()
-	d := &decoder{file: file, places: map[string]place{}}
+	d := &decoder{file: file, places: map[string]yamldoc.Place{}}
 	root, ok := d.document(text)
 	if !ok {
 		return nil, joined(d.problems)
@@ -53,7 +54,7 @@ func Parse(text []byte, file string) (*Config, error) {
 			continue // what could not be read is not judged a second time
 		}
 		at := d.nearest(p.Path)
-		p.File, p.Line, p.Column = file, at.line, at.column
+		p.File, p.Line, p.Column = file, at.Line, at.Column
 		d.problems = append(d.problems, p)
 	}
 	c.under(filepath.Dir(file))
@@ -71,14 +72,14 @@ func within(path, table string) bool {
 }
 
 // nearest is the place of a key, or of the table that lacks it.
-func (d *decoder) nearest(path string) place {
+func (d *decoder) nearest(path string) yamldoc.Place {
 	for path != "" {
 		if at, ok := d.places[path]; ok {
 			return at
 		}
 		path = path[:max(0, strings.LastIndexAny(path, ".["))]
 	}
-	return place{1, 1}
+	return yamldoc.Place{Line: 1, Column: 1}
 }
 
 // under takes the paths of the file from its folder.
@@ -118,7 +119,7 @@ func (d *decoder) loadMappings(c *Config) {
 		if err != nil {
 			at := d.nearest(path)
 			d.problems = append(d.problems, &Problem{
-				File: d.file, Line: at.line, Column: at.column, Path: path,
+				File: d.file, Line: at.Line, Column: at.Column, Path: path,
 				Text: fmt.Sprintf("%v: write the mapping there, or leave the key out for the default mapping", err),
 			})
 			continue

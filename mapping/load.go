@@ -7,6 +7,8 @@ import (
 	"sort"
 	"strings"
 	"time"
+
+	"github.com/rollcall-sync/rollcall/internal/yamldoc"
 )
 
 // compiler turns one file into Rules, noting every problem on the way.
@@ -88,7 +90,7 @@ func (c *compiler) compileFile(root value) {
 	if v, has := f.get("version"); !has {
 		root.errorf("version: 1 is missing")
 	} else if s, _ := v.plain(); s != "1" {
-		v.errorf("this program reads version 1, got %s", describe(v.n))
+		v.errorf("this program reads version 1, got %s", yamldoc.Describe(v.n))
 	}
 	if v, has := f.get("owner"); has {
 		c.owner, _ = c.address(v)

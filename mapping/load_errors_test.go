@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rollcall-sync/rollcall/internal/yamldoc"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -116,7 +117,7 @@ func TestLoadBounds(t *testing.T) {
 	for name, text := range map[string]string{
 		"flow":  "version: 1\nroles: " + strings.Repeat("[", 100000),
 		"block": strings.Repeat("- ", 100000),
-		"size":  "version: 1\n#" + strings.Repeat("x", maxFileSize),
+		"size":  "version: 1\n#" + strings.Repeat("x", yamldoc.MaxBytes),
 	} {
 		if _, err := Load([]byte(text), LoadOptions{}); err == nil || len(err.Error()) > 200 {
 			t.Errorf("%s: %v", name, err)

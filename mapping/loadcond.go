@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-sync/rollcall/internal/dn"
+	"github.com/rollcall-sync/rollcall/internal/yamldoc"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -293,7 +294,7 @@ func (c *compiler) attrTest(a *attribute, op string, v value, exact bool) (attrT
 		s, _ := v.plain()
 		limit, err := strconv.ParseInt(s, 10, 64)
 		if err != nil {
-			v.errorf("over: wants a whole number, got %s", describe(v.n))
+			v.errorf("over: wants a whole number, got %s", yamldoc.Describe(v.n))
 			return nil, ""
 		}
 		return intTest(func(i int64) bool { return i > limit }), fmt.Sprintf("%s over %d", a.name, limit)
@@ -352,7 +353,7 @@ func (c *compiler) equalTest(a *attribute, op string, v value, exact bool) (attr
 			s, _ := x.plain()
 			i, err := strconv.ParseInt(s, 10, 64)
 			if err != nil {
-				x.errorf("attribute %s wants a whole number, got %s (LN03)", a.name, describe(x.n))
+				x.errorf("attribute %s wants a whole number, got %s (LN03)", a.name, yamldoc.Describe(x.n))
 				return nil, ""
 			}
 			set[i] = true

@@ -1,22 +1,13 @@
 package mapping
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
-)
 
-// Bounds on the text of a file. They keep the recursive YAML parser within
-// its stack; a mapping of a thousand rows stays far below them.
-const (
-	maxFileSize = 1 << 20
-	maxNesting  = 64
+	"github.com/rollcall-sync/rollcall/internal/yamldoc"
 )
 
 // loader collects the problems of one file while it is read.
@@ -34,125 +25,20 @@ type value struct {
 
 // errorf records a problem at the value's place.
 func (v value) errorf(format string, args ...any) {
-	p := &Problem{File: v.l.file, Path: v.path, Text: fmt.Sprintf(format, args...)}
-	if v.n != nil {
-		if t := v.n.GetToken(); t != nil && t.Position != nil {
-			p.Line, p.Column = t.Position.Line, t.Position.Column
-		}
-		// The token of a block mapping is its first colon; its place is the
-		// first key.
-		if m, ok := v.n.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
-			if t := m.Values[0].Key.GetToken(); t != nil && t.Position != nil {
-				p.Line, p.Column = t.Position.Line, t.Position.Column
-			}
-		}
-	}
+	at := yamldoc.Of(v.n)
+	p := &Problem{File: v.l.file, Line: at.Line, Column: at.Column, Path: v.path, Text: fmt.Sprintf(format, args...)}
 	v.l.problems = append(v.l.problems, p)
 }
 
 // parse reads the text as one YAML document. ok is false if a problem was
 // recorded.
 func (l *loader) parse(text []byte) (root value, ok bool) {
-	root = value{l: l}
-	if len(text) > maxFileSize {
-		root.errorf("the file has %d bytes; at most %d are read", len(text), maxFileSize)
-		return root, false
+	n, fault := yamldoc.Parse(text, "it needs at least `version: 1`")
+	if fault != nil {
+		l.problems = append(l.problems, &Problem{File: l.file, Line: fault.Line, Column: fault.Column, Text: fault.Text})
+		return value{l: l}, false
 	}
-	if !nestingSane(text) {
-		root.errorf("the file nests deeper than %d levels", maxNesting)
-		return root, false
-	}
-	f, err := parseYAML(text)
-	if err != nil {
-		p := &Problem{File: l.file, Text: err.Error()}
-		var ye yaml.Error
-		if errors.As(err, &ye) {
-			p.Text = ye.GetMessage()
-			if t := ye.GetToken(); t != nil && t.Position != nil {
-				p.Line, p.Column = t.Position.Line, t.Position.Column
-			}
-		}
-		l.problems = append(l.problems, p)
-		return root, false
-	}
-	docs := f.Docs
-	switch {
-	case len(docs) == 0 || docs[0].Body == nil:
-		root.errorf("the file is empty; it needs at least `version: 1`")
-		return root, false
-	case len(docs) > 1:
-		value{l: l, n: docs[1].Body}.errorf("one document per file")
-		return root, false
-	}
-	root.n = docs[0].Body
-	return root, true
-}
-
-// parseYAML calls the parser. Duplicate keys are left to fields, which
-// reports all of them. A fault inside the parser becomes an error: one file
-// must not end the process.
-func parseYAML(text []byte) (f *ast.File, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("not readable as YAML: %v", r)
-		}
-	}()
-	return parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
-}
-
-// nestingSane bounds flow and block nesting before the parser recurses.
-// Brackets inside quotes are counted too, so the bound is on the net depth.
-func nestingSane(text []byte) bool {
-	depth := 0
-	for line := range bytes.Lines(text) {
-		indent := bytes.TrimLeft(line, " ")
-		if len(line)-len(indent) > 4*maxNesting {
-			return false
-		}
-		dashes := 0
-		for bytes.HasPrefix(indent, []byte("- ")) || bytes.HasPrefix(indent, []byte("? ")) {
-			indent = bytes.TrimLeft(indent[2:], " ")
-			if dashes++; dashes > maxNesting {
-				return false
-			}
-		}
-		for _, c := range line {
-			switch c {
-			case '[', '{':
-				if depth++; depth > maxNesting {
-					return false
-				}
-			case ']', '}':
-				depth = max(depth-1, 0)
-			}
-		}
-	}
-	return true
-}
-
-// describe names what stands at a node, for "wants X, got Y".
-func describe(n ast.Node) string {
-	switch n := n.(type) {
-	case nil:
-		return "nothing"
-	case *ast.MappingNode:
-		return "a table of keys"
-	case *ast.SequenceNode:
-		return "a list"
-	case *ast.NullNode:
-		return "nothing"
-	case *ast.BoolNode:
-		return n.GetToken().Value
-	case *ast.AnchorNode, *ast.AliasNode, *ast.MergeKeyNode:
-		return "an anchor or alias, which mappings do not use"
-	case *ast.TagNode:
-		return "a YAML tag, which mappings do not use"
-	default:
-		if t := n.GetToken(); t != nil {
-			return strconv.Quote(t.Value)
-		}
-		return "something else"
-	}
+	return value{l: l, n: n}, true
 }
 
 // isNull reports whether the value is null or was left empty.
@@ -166,17 +52,7 @@ func (v value) isTable() bool { _, ok := v.n.(*ast.MappingNode); return ok }
 func (v value) isList() bool  { _, ok := v.n.(*ast.SequenceNode); return ok }
 
 // plain gives the text of a string or number as it was written.
-func (v value) plain() (string, bool) {
-	switch n := v.n.(type) {
-	case *ast.StringNode:
-		return n.Value, true
-	case *ast.LiteralNode:
-		return strings.TrimRight(n.Value.Value, "\n"), true
-	case *ast.IntegerNode, *ast.FloatNode:
-		return n.GetToken().Value, true
-	}
-	return "", false
-}
+func (v value) plain() (string, bool) { return yamldoc.Scalar(v.n) }
 
 // text reads a string; numbers count as the text that was written.
 func (v value) text() (string, bool) {
@@ -185,7 +61,7 @@ func (v value) text() (string, bool) {
 		if b, isBool := v.n.(*ast.BoolNode); isBool {
 			v.errorf("wants text, got %s; quote it if the text is meant", b.GetToken().Value)
 		} else {
-			v.errorf("wants text, got %s", describe(v.n))
+			v.errorf("wants text, got %s", yamldoc.Describe(v.n))
 		}
 		return "", false
 	}
@@ -206,7 +82,7 @@ func (v value) nonEmpty() (string, bool) {
 func (v value) boolean() (b, ok bool) {
 	n, ok := v.n.(*ast.BoolNode)
 	if !ok {
-		v.errorf("wants true or false, got %s", describe(v.n))
+		v.errorf("wants true or false, got %s", yamldoc.Describe(v.n))
 		return false, false
 	}
 	return n.Value, true
@@ -219,7 +95,7 @@ func (v value) positive(limit int) (int, bool) {
 			return i, true
 		}
 	}
-	v.errorf("wants a whole number from 1 to %d, got %s", limit, describe(v.n))
+	v.errorf("wants a whole number from 1 to %d, got %s", limit, yamldoc.Describe(v.n))
 	return 0, false
 }
 
@@ -227,7 +103,7 @@ func (v value) positive(limit int) (int, bool) {
 func (v value) list() ([]value, bool) {
 	n, ok := v.n.(*ast.SequenceNode)
 	if !ok {
-		v.errorf("wants a list, got %s", describe(v.n))
+		v.errorf("wants a list, got %s", yamldoc.Describe(v.n))
 		return nil, false
 	}
 	out := make([]value, len(n.Values))
@@ -290,7 +166,7 @@ type fields struct {
 func (v value) fields() (*fields, bool) {
 	n, ok := v.n.(*ast.MappingNode)
 	if !ok {
-		v.errorf("wants a table of keys, got %s", describe(v.n))
+		v.errorf("wants a table of keys, got %s", yamldoc.Describe(v.n))
 		return nil, false
 	}
 	f := &fields{at: v}
@@ -303,7 +179,7 @@ func (v value) fields() (*fields, bool) {
 			if b, isBool := keyNode.(*ast.BoolNode); isBool {
 				key = b.GetToken().Value
 			} else {
-				kv.errorf("a key must be text, got %s", describe(keyNode))
+				kv.errorf("a key must be text, got %s", yamldoc.Describe(keyNode))
 				continue
 			}
 		}

@@ -30,9 +30,9 @@ var anywhere = []string{"workspace", "internal/fold", "internal/dn"}
 // decision, so write an ADR and add the row.
 var areas = map[string]area{
 	"cmd":             {imports: []string{"*"}, tests: []string{"*"}},
-	"configs":         {imports: []string{"internal/mail", "events", "mapping", "sync", "sync/ldap", "sync/oidc", "internal/claim", "internal/secret"}},
+	"configs":         {imports: []string{"internal/mail", "internal/yamldoc", "events", "mapping", "sync", "sync/ldap", "sync/oidc", "internal/claim", "internal/secret"}},
 	"workspace":       {libs: []string{}},
-	"mapping":         {banned: []string{"net", "net/http", "database/sql", "math/rand", "math/rand/v2", "crypto/rand"}},
+	"mapping":         {imports: []string{"internal/yamldoc"}, banned: []string{"net", "net/http", "database/sql", "math/rand", "math/rand/v2", "crypto/rand"}},
 	"store":           {tests: []string{"store/storetest"}},
 	"store/storetest": {imports: []string{"store", "internal/pgtest"}},
 	"sync":            {imports: []string{"mapping", "store", "audit", "internal/claim"}, tests: []string{"store/storetest", "internal/dnstest"}},
@@ -63,6 +63,7 @@ var areas = map[string]area{
 	"internal/safedial":  {},
 	"internal/secret":    {},
 	"internal/systemd":   {},
+	"internal/yamldoc":   {},
 
 	"internal/ldaptest/script": {},
 }
