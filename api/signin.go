@@ -42,6 +42,9 @@ type SignInConnection struct {
 	// Authorized checks the bearer token of a push; nil takes any, for the
 	// tokens themselves are signed.
 	Authorized func(bearer string) bool
+	// Keys is the set of public keys with which the client proves itself (RFC
+	// 7517); nil for one that signs nothing.
+	Keys func() (any, error)
 	// ReturnTo are the addresses that a sign-in may return to.
 	ReturnTo []string
 	// Records is the connection whose records these people are.
@@ -127,6 +130,7 @@ func NewSignIn(opt SignInOptions) (*SignIn, error) {
 	s.mux.HandleFunc("GET /signin/{connection}/join", s.askJoin)
 	s.mux.Handle("POST /signin/{connection}/join", sameSite.Handler(http.HandlerFunc(s.join)))
 	s.mux.HandleFunc("POST /signin/{connection}/backchannel", s.backchannel)
+	s.mux.HandleFunc("GET /signin/{connection}/jwks", s.jwks)
 	s.mux.HandleFunc("GET /session", s.session)
 	s.mux.Handle("POST /session/end", sameSite.Handler(http.HandlerFunc(s.end)))
 	s.mux.HandleFunc("POST /v1/signals/{connection}", s.push)
@@ -324,6 +328,22 @@ func (s *SignIn) accept(ctx context.Context, c *SignInConnection, a *attempt, in
 		return store.SessionRow{}, &sync.SignInError{Rule: o.Decision.Rule, Reason: lowered(o.Decision.Reason), Remedy: lowered(o.Decision.Remedy), Run: res.Run}
 	}
 	return store.SessionRow{}, &sync.SignInError{Rule: "R18", Reason: "the invitation could not be accepted", Remedy: "ask for another one", Run: res.Run}
+}
+
+// jwks gives the client's public keys to a provider that reads them here
+// (`jwks_uri`, RFC 7591 section 2).
+func (s *SignIn) jwks(w http.ResponseWriter, r *http.Request) {
+	c := s.connection(w, r, func(c *SignInConnection) bool { return c.Keys != nil })
+	if c == nil {
+		return
+	}
+	keys, err := c.Keys()
+	if err != nil {
+		s.broken(w, r, err)
+		return
+	}
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	s.json(w, http.StatusOK, keys)
 }
 
 // unknown reports whether nobody was recognised.

@@ -75,6 +75,12 @@ func newSignIn(d *daemon, proxies []netip.Prefix) (*api.SignIn, error) {
 			Push: cfg.Signals.SSF.Mode == "push", ReturnTo: cfg.SignIn.ReturnTo, Records: p.records(),
 			Claims: cfg.SignIn.Records == "" && !cfg.Directory.Has(),
 		}
+		if !cfg.SignIn.Key.IsZero() {
+			c.Keys = func() (any, error) {
+				keys, _, err := p.PublicKeys()
+				return keys, err
+			}
+		}
 		if ref := cfg.Signals.SSF.Authorization; c.Push && !ref.IsZero() {
 			c.Authorized = func(bearer string) bool { return d.bears(ref, bearer) }
 		}

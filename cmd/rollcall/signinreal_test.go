@@ -16,14 +16,14 @@ import (
 )
 
 // nodeProvider starts the npm package oidc-provider.
-func nodeProvider(t *testing.T, f *front, port int) *process {
+func nodeProvider(t *testing.T, f *front, port int, more ...string) *process {
 	t.Helper()
 	dir := filepath.Join("..", "..", "internal", "e2e", "oidcprovider")
 	if _, err := os.Stat(filepath.Join(dir, "node_modules", "oidc-provider")); err != nil {
 		t.Fatalf("the npm package oidc-provider is not there: run make prepare (%v)", err)
 	}
 	ours := fmt.Sprintf("http://127.0.0.1:%d/signin/sso/", port)
-	p, at := startProcess(t, dir, "node", "server.mjs", f.server.URL, ours+"callback", ours+"backchannel")
+	p, at := startProcess(t, dir, "node", append([]string{"server.mjs", f.server.URL, ours + "callback", ours + "backchannel"}, more...)...)
 	f.aims("127.0.0.1:" + at)
 	return p
 }
@@ -153,18 +153,25 @@ func (w *signInWorld) twoReplicas(t *testing.T, session map[string]any) {
 	}
 }
 
-// TestSignInAtZitadel does the same with github.com/zitadel/oidc: another
-// provider, with habits of its own.
-func TestSignInAtZitadel(t *testing.T) {
-	t.Parallel()
-	f, port := newFront(t), freePort(t)
-	issuer := f.server.URL + "/"
+// zitadelProvider builds the provider over github.com/zitadel/oidc.
+func zitadelProvider(t *testing.T) string {
+	t.Helper()
 	binary := filepath.Join(t.TempDir(), "zitadelop")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".")
 	build.Dir = filepath.Join("..", "..", "internal", "e2e", "zitadelop")
 	if text, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
+	return binary
+}
+
+// TestSignInAtZitadel does the same with github.com/zitadel/oidc: another
+// provider, with habits of its own.
+func TestSignInAtZitadel(t *testing.T) {
+	t.Parallel()
+	f, port := newFront(t), freePort(t)
+	issuer := f.server.URL + "/"
+	binary := zitadelProvider(t)
 	w := newSignInWorld(t, port, f, issuer, "canary-zitadel-secret")
 	w.provision("test", "id1")
 	_, at := startProcess(t, t.TempDir(), binary, "-issuer", issuer, "-redirect", fmt.Sprintf("http://127.0.0.1:%d/signin/sso/callback", port))
@@ -179,14 +186,7 @@ func TestSignInAtZitadel(t *testing.T) {
 	if member := session["member"].(map[string]any); member["email"] != "test@acme.com" || !w.live(session) {
 		t.Fatalf("%v", session)
 	}
-	ask := func() store.GrantRow {
-		t.Helper()
-		w.due()
-		if _, err := w.d.engine.AskAlive(t.Context(), w.d.watched(w.d.providers[0])); err != nil {
-			t.Fatal(err)
-		}
-		return w.grant("id1")
-	}
+	ask := func() store.GrantRow { return w.asked("id1") }
 	for range 3 {
 		if g := ask(); g.Verdict != "alive" || !w.live(session) {
 			t.Fatalf("%+v", g)
@@ -197,4 +197,14 @@ func TestSignInAtZitadel(t *testing.T) {
 		t.Errorf("%+v, live %t, %s", g, w.live(session), w.state("test@acme.com"))
 	}
 	w.canary("canary-zitadel-secret")
+}
+
+// asked asks about everybody, and gives what came of it for one.
+func (w *signInWorld) asked(subject string) store.GrantRow {
+	w.t.Helper()
+	w.due()
+	if _, err := w.d.engine.AskAlive(w.t.Context(), w.d.watched(w.d.providers[0])); err != nil {
+		w.t.Fatal(err)
+	}
+	return w.grant(subject)
 }

@@ -239,7 +239,7 @@ workspaces:
         kind: oidc
         issuer: %s
         allow_private_networks: [127.0.0.0/8]
-        sign_in: {client_id: rollcall, client_secret: file:secret, scopes: [openid, email, profile, offline_access], records: okta, return_to: ["http://127.0.0.1:9/after"]}
+        sign_in: {client_id: rollcall, %s, scopes: [openid, email, profile, offline_access], records: okta, return_to: ["http://127.0.0.1:9/after"]}
         liveness: {every: 1m}
         signals: {backchannel_logout: true}
       - {id: phone, kind: api}
@@ -255,13 +255,18 @@ func freePort(t *testing.T) int {
 	return port
 }
 
-// newSignInWorld starts a daemon for an issuer that need not be there yet.
+// newSignInWorld starts a daemon for an issuer that need not be there yet. The
+// secret may be a private key.
 func newSignInWorld(t *testing.T, port int, f *front, issuer, secret string) *signInWorld {
 	t.Helper()
 	w := &signInWorld{t: t, dir: t.TempDir(), front: f, log: &lockedBuffer{}}
 	file := filepath.Join(w.dir, "rollcall.yaml")
+	proof := "client_secret: file:secret"
+	if strings.Contains(secret, "PRIVATE KEY") {
+		proof = "key: file:secret, next_key: file:next"
+	}
 	for name, text := range map[string]string{
-		"rollcall.yaml": fmt.Sprintf(signInConfig, port, issuer), "secret": secret, "keys": "k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n",
+		"rollcall.yaml": fmt.Sprintf(signInConfig, port, issuer, proof), "secret": secret, "next": secret, "keys": "k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n",
 	} {
 		if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)

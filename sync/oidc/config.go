@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rollcall-sync/rollcall/internal/secret"
+	"github.com/rollcall-sync/rollcall/sync/oidc/grant"
 )
 
 // Kind is the kind of these connections in the configuration.
@@ -41,6 +42,23 @@ type Config struct {
 type SignIn struct {
 	ClientID     string     `yaml:"client_id"`
 	ClientSecret secret.Ref `yaml:"client_secret"`
+	// Method is how the client proves itself: client_secret_basic,
+	// client_secret_post, private_key_jwt, or none (PKCE alone). "" is
+	// private_key_jwt with a key, else the first of the two with a secret that
+	// discovery names. One way is settled on, and no other ever tried (OI7).
+	Method string `yaml:"method"`
+	// Key signs for private_key_jwt: PEM, with the certificate beside it where
+	// the provider knows the key by it, or a JWK. NextKey is published beside
+	// it before it takes its place.
+	Key     secret.Ref `yaml:"key"`
+	NextKey secret.Ref `yaml:"next_key"`
+	KeyID   string     `yaml:"key_id"`
+	// Algorithm is ES256, RS256 or PS256; "" is the key's usual, at Entra
+	// PS256.
+	Algorithm string `yaml:"algorithm"`
+	// Audience of signed assertions: "" is the issuer, at Entra the token
+	// endpoint; `token_endpoint` is that one anywhere.
+	Audience string `yaml:"audience"`
 	// Scopes are asked for; nil is openid, email, profile.
 	Scopes []string `yaml:"scopes"`
 	// Subject is the claim that names the person for ever: sub, or oid for
@@ -141,6 +159,17 @@ func (c Config) WithDefaults() Config {
 			c.SignIn.Subject = "oid"
 		}
 	}
+	if c.SignIn.Method == "" && !c.SignIn.Key.IsZero() {
+		c.SignIn.Method = string(grant.PrivateKeyJWT)
+	}
+	if c.SignIn.Algorithm == "" && c.vendor() == entra && c.SignIn.Method == string(grant.PrivateKeyJWT) {
+		c.SignIn.Algorithm = "PS256"
+	}
+	if c.SignIn.Audience == "" {
+		if c.SignIn.Audience = c.Issuer; c.vendor() == entra {
+			c.SignIn.Audience = grant.TokenEndpoint
+		}
+	}
 	if c.SignIn.GroupsClaim == "" {
 		c.SignIn.GroupsClaim = "groups"
 	}
@@ -164,7 +193,8 @@ func (c Config) WithDefaults() Config {
 
 // Under takes the configuration's files from a folder.
 func (c *Config) Under(dir string) {
-	c.SignIn.ClientSecret = c.SignIn.ClientSecret.Under(dir)
+	s := &c.SignIn
+	s.ClientSecret, s.Key, s.NextKey = s.ClientSecret.Under(dir), s.Key.Under(dir), s.NextKey.Under(dir)
 	c.Signals.SSF.Authorization = c.Signals.SSF.Authorization.Under(dir)
 	c.Directory.under(dir)
 }

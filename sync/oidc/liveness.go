@@ -54,12 +54,8 @@ func (p *Provider) Alive(ctx context.Context, subject, sealed string, keep func(
 	if err != nil {
 		return sync.Alive{Kind: sync.AnswerUnsent, Code: "discovery"}, err
 	}
-	conf, err := p.oauth(e, "")
-	if err != nil {
-		return sync.Alive{Kind: sync.AnswerUnsent, Code: "client_secret"}, err
-	}
 	// The token source asks once: its own refresh token is the one given.
-	fresh, err := conf.TokenSource(p.withClient(ctx), &oauth2.Token{RefreshToken: token.Reveal()}).Token()
+	fresh, err := p.oauth(e, "").TokenSource(p.withClient(ctx, e), &oauth2.Token{RefreshToken: token.Reveal()}).Token()
 	if err != nil {
 		answer := p.tokenTrouble(err)
 		if answer.Kind == sync.AnswerGrantGone {
@@ -115,6 +111,9 @@ func (p *Provider) stillThere(ctx context.Context, e *endpoints, subject string,
 func (p *Provider) tokenTrouble(err error) sync.Alive {
 	var answer *oauth2.RetrieveError
 	if !errors.As(err, &answer) || answer.Response == nil {
+		if errors.Is(err, errProof) {
+			return sync.Alive{Kind: sync.AnswerUnsent, Code: "client_secret"}
+		}
 		if neverSent(err) {
 			return sync.Alive{Kind: sync.AnswerUnsent, Code: "unreachable"}
 		}
@@ -170,22 +169,9 @@ func (p *Provider) Revoke(ctx context.Context, subject, sealed string) error {
 	if e.Revocation == "" {
 		return nil
 	}
-	client, err := p.cfg.SignIn.ClientSecret.Resolve()
-	if err != nil {
-		return fmt.Errorf("sign_in.client_secret: %w", err)
-	}
-	form := url.Values{"token": {token.Reveal()}, "token_type_hint": {"refresh_token"}}
-	if e.style == oauth2.AuthStyleInParams {
-		form.Set("client_id", p.cfg.SignIn.ClientID)
-		form.Set("client_secret", client.Reveal())
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.Revocation, strings.NewReader(form.Encode()))
+	req, err := p.formRequest(ctx, e, e.Revocation, url.Values{"token": {token.Reveal()}, "token_type_hint": {"refresh_token"}})
 	if err != nil {
 		return err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if e.style == oauth2.AuthStyleInHeader {
-		req.SetBasicAuth(url.QueryEscape(p.cfg.SignIn.ClientID), url.QueryEscape(client.Reveal()))
 	}
 	if _, err := do(p.client, req); err != nil {
 		return fmt.Errorf("revoking a token: %w", err)

@@ -12,8 +12,8 @@ import (
 	"github.com/rollcall-sync/rollcall/sync"
 )
 
-// grant seals a refresh token for the test's person.
-func grant(t *testing.T, p *Provider, token string) string {
+// sealedGrant seals a refresh token for the test's person.
+func sealedGrant(t *testing.T, p *Provider, token string) string {
 	t.Helper()
 	sealed, err := p.opt.Ring.Seal(p.bound(testSubject), secret.New(token))
 	if err != nil {
@@ -71,7 +71,7 @@ func TestAnswers(t *testing.T) {
 			o.refresh = "canary-refresh-2"
 			o.token, o.userInfo = row.token, row.userInfo
 			kept := ""
-			got, err := p.Alive(t.Context(), testSubject, grant(t, p, "canary-refresh-1"), func(sealed string) error { kept = sealed; return nil })
+			got, err := p.Alive(t.Context(), testSubject, sealedGrant(t, p, "canary-refresh-1"), func(sealed string) error { kept = sealed; return nil })
 			if got.Kind != row.want || (kept != "") != row.kept {
 				t.Errorf("kind %d (%s), kept %q, %v; want kind %d, kept %t", got.Kind, got.Code, kept, err, row.want, row.kept)
 			}
@@ -102,7 +102,7 @@ func TestTokenIsKeptFirst(t *testing.T) {
 	p, _ := o.provider(nil)
 	o.token = status(200, `{"access_token":"a","token_type":"Bearer","refresh_token":"canary-refresh-2"}`)
 	lost := errors.New("the store is away")
-	got, err := p.Alive(t.Context(), testSubject, grant(t, p, "canary-refresh-1"), func(string) error {
+	got, err := p.Alive(t.Context(), testSubject, sealedGrant(t, p, "canary-refresh-1"), func(string) error {
 		if o.count("/userinfo") != 0 {
 			t.Error("UserInfo was asked before the token was kept")
 		}
@@ -121,7 +121,7 @@ func TestNeverSent(t *testing.T) {
 	if _, err := p.Begin(t.Context(), testAttempt); err != nil {
 		t.Fatal(err)
 	}
-	sealed := grant(t, p, "canary-refresh-1")
+	sealed := sealedGrant(t, p, "canary-refresh-1")
 	o.server.Close()
 	p.Close() // a connection that was kept could have carried the token
 	c.forward(time.Minute)
@@ -149,7 +149,7 @@ func TestRetryAfter(t *testing.T) {
 	o := newOP(t)
 	p, _ := o.provider(nil)
 	o.token = status(429, ``, "Retry-After", "120")
-	if got, _ := p.Alive(t.Context(), testSubject, grant(t, p, "x"), nil); got.Wait != 2*time.Minute {
+	if got, _ := p.Alive(t.Context(), testSubject, sealedGrant(t, p, "x"), nil); got.Wait != 2*time.Minute {
 		t.Errorf("%+v", got)
 	}
 }
@@ -159,7 +159,7 @@ func TestRevoke(t *testing.T) {
 	t.Parallel()
 	o := newOP(t)
 	p, c := o.provider(nil)
-	sealed := grant(t, p, "canary-refresh-1")
+	sealed := sealedGrant(t, p, "canary-refresh-1")
 	if err := p.Revoke(t.Context(), testSubject, sealed); err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/rollcall-sync/rollcall/sync"
+	"github.com/rollcall-sync/rollcall/sync/oidc/grant"
 )
 
 // Check tests what sign-in and signals need, each with a small read; it signs
@@ -30,8 +31,13 @@ func (p *Provider) Check(ctx context.Context) sync.Probe {
 		}
 	}
 	if p.cfg.SignIn.Has() {
-		_, err = p.cfg.SignIn.ClientSecret.Resolve()
-		add("the file of sign_in.client_secret", err, "put the client's secret there, mode 600")
+		if p.cfg.SignIn.Key.IsZero() && p.cfg.SignIn.Method != string(grant.None) {
+			_, err = p.cfg.SignIn.ClientSecret.Resolve()
+			add("the file of sign_in.client_secret", err, "put the client's secret there, mode 600")
+		}
+		if _, has, err := p.PublicKeys(); has {
+			add("the file of sign_in.key", err, "put a private key there, mode 600: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256")
+		}
 	}
 	if p.opt.Ring != nil {
 		add("the keys of key_ring", p.opt.Ring.Check(), "write a line ID:BASE64 of 32 random bytes")

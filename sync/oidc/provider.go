@@ -14,9 +14,8 @@ import (
 	stdsync "sync"
 	"time"
 
-	"golang.org/x/oauth2"
-
 	"github.com/rollcall-sync/rollcall/sync"
+	"github.com/rollcall-sync/rollcall/sync/oidc/grant"
 )
 
 // Times of discovery.
@@ -65,7 +64,7 @@ type endpoints struct {
 	AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
 	SendsIssuer   bool     `json:"authorization_response_iss_parameter_supported"`
 	keys          *keySet
-	style         oauth2.AuthStyle
+	method        grant.Method
 }
 
 // New checks the configuration and prepares the provider; it calls nobody.
@@ -150,24 +149,10 @@ func (p *Provider) discover(ctx context.Context) (*endpoints, error) {
 		}
 	}
 	e.keys = newKeySet(e.Keys, p.client, p.opt.Now)
-	e.style, err = authStyle(e.AuthMethods)
-	if err != nil {
+	if e.method, err = p.cfg.SignIn.proof(e.AuthMethods); err != nil {
 		return nil, fmt.Errorf("%w: %w", sync.ErrProvider, err)
 	}
 	return e, nil
-}
-
-// authStyle picks how the client authenticates at the token endpoint, so that
-// nothing is ever tried in two ways: a refresh token that is sent twice burns
-// its family (OI7).
-func authStyle(methods []string) (oauth2.AuthStyle, error) {
-	switch {
-	case len(methods) == 0 || slices.Contains(methods, "client_secret_basic"):
-		return oauth2.AuthStyleInHeader, nil
-	case slices.Contains(methods, "client_secret_post"):
-		return oauth2.AuthStyleInParams, nil
-	}
-	return 0, fmt.Errorf("the token endpoint takes no client secret, only %s", strings.Join(methods, ", "))
 }
 
 // checkEndpoint refuses an endpoint that discovery names outside the hosts
@@ -204,22 +189,4 @@ func (c *Config) loopbackAllowed(host string) bool {
 		}
 	}
 	return v.loopback(host)
-}
-
-// oauth is the client at the provider's endpoints. The secret is read anew
-// each time, so that a rotated one needs no restart (ON3).
-func (p *Provider) oauth(e *endpoints, redirect string) (*oauth2.Config, error) {
-	secret, err := p.cfg.SignIn.ClientSecret.Resolve()
-	if err != nil {
-		return nil, fmt.Errorf("sign_in.client_secret: %w", err)
-	}
-	return &oauth2.Config{
-		ClientID: p.cfg.SignIn.ClientID, ClientSecret: secret.Reveal(), RedirectURL: redirect, Scopes: p.cfg.SignIn.Scopes,
-		Endpoint: oauth2.Endpoint{AuthURL: e.Authorization, TokenURL: e.Token, AuthStyle: e.style},
-	}, nil
-}
-
-// withClient hands our client to golang.org/x/oauth2.
-func (p *Provider) withClient(ctx context.Context) context.Context {
-	return context.WithValue(ctx, oauth2.HTTPClient, p.client)
 }

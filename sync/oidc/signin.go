@@ -23,16 +23,12 @@ func (p *Provider) Begin(ctx context.Context, a sync.Attempt) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	conf, err := p.oauth(e, a.Redirect)
-	if err != nil {
-		return "", err
-	}
 	opts := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(a.Verifier), oauth2.SetAuthURLParam("nonce", a.Nonce)}
 	if p.cfg.vendor() == google && p.cfg.Liveness.Every > 0 {
 		// Google gives a refresh token for these words, and knows no scope.
 		opts = append(opts, oauth2.AccessTypeOffline, oauth2.SetAuthURLParam("prompt", "consent"))
 	}
-	return conf.AuthCodeURL(a.State, opts...), nil
+	return p.oauth(e, a.Redirect).AuthCodeURL(a.State, opts...), nil
 }
 
 // Finish takes what the provider sent the browser back with, redeems the code
@@ -57,12 +53,8 @@ func (p *Provider) Finish(ctx context.Context, a sync.Attempt, query url.Values)
 	if code == "" || len(query["code"]) != 1 {
 		return sync.SignedIn{}, refuse("OS1", "the answer holds no code", "begin again")
 	}
-	conf, err := p.oauth(e, a.Redirect)
-	if err != nil {
-		return sync.SignedIn{}, err
-	}
 	began := p.opt.Now() // EV4: what is learnt is as old as the question
-	token, err := conf.Exchange(p.withClient(ctx), code, oauth2.VerifierOption(a.Verifier))
+	token, err := p.oauth(e, a.Redirect).Exchange(p.withClient(ctx, e), code, oauth2.VerifierOption(a.Verifier))
 	if err != nil {
 		return sync.SignedIn{}, redeemError(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rollcall-sync/rollcall/internal/secret"
+	"github.com/rollcall-sync/rollcall/sync/oidc/grant"
 )
 
 // claimPattern is what the name of a claim looks like; a namespaced one is a
@@ -149,17 +150,17 @@ func (v *validation) issuer(c *Config) {
 
 func (v *validation) signIn(c *Config) {
 	s := &c.SignIn
-	v.ref("sign_in.client_secret", s.ClientSecret)
+	for key, ref := range map[string]secret.Ref{"client_secret": s.ClientSecret, "key": s.Key, "next_key": s.NextKey} {
+		v.ref("sign_in."+key, ref)
+	}
 	if !s.Has() {
-		if s.ClientSecret.IsZero() && s.Scopes == nil && s.Subject == "" && s.ReturnTo == nil && s.GroupsClaim == "" && s.Records == "" {
+		if s.ClientSecret.IsZero() && s.Key.IsZero() && s.Method == "" && s.Scopes == nil && s.Subject == "" && s.ReturnTo == nil && s.GroupsClaim == "" && s.Records == "" {
 			return
 		}
 		v.addf("sign_in.client_id", "is missing: write the id that the provider gave to this application")
 		return
 	}
-	if s.ClientSecret.IsZero() {
-		v.addf("sign_in.client_secret", "is missing: write file:/PATH of the application's secret")
-	}
+	v.signInProof(s)
 	if s.Scopes != nil && !slices.Contains(s.Scopes, "openid") {
 		v.addf("sign_in.scopes", "lacks openid, without which there is no ID token: add it")
 	}
@@ -185,6 +186,30 @@ func (v *validation) signIn(c *Config) {
 	}
 	v.between("sign_in.lifetime", s.Lifetime, 5*time.Minute, 30*24*time.Hour)
 }
+
+// signInProof judges how the client proves itself: by exactly one thing.
+func (v *validation) signInProof(s *SignIn) {
+	v.oneOf("sign_in.method", s.Method, signInMethods...)
+	v.oneOf("sign_in.algorithm", s.Algorithm, "ES256", "RS256", "PS256")
+	method := grant.Method(s.Method)
+	if method == "" && !s.Key.IsZero() {
+		method = grant.PrivateKeyJWT
+	}
+	signs := method == grant.PrivateKeyJWT
+	switch {
+	case signs && s.Key.IsZero():
+		v.addf("sign_in.key", "is missing: write file:/PATH of the private key")
+	case !signs && method != grant.None && s.ClientSecret.IsZero():
+		v.addf("sign_in.client_secret", "is missing: write file:/PATH of the application's secret")
+	case (signs || method == grant.None) && !s.ClientSecret.IsZero():
+		v.addf("sign_in.client_secret", "is not used with %s: remove it", method)
+	case !signs && (!s.Key.IsZero() || !s.NextKey.IsZero() || s.KeyID != "" || s.Algorithm != "" || s.Audience != ""):
+		v.addf("sign_in.key", "and what goes with it is for private_key_jwt: remove key, next_key, key_id, algorithm, audience")
+	}
+}
+
+// signInMethods are the ways in which a client of sign-in proves itself.
+var signInMethods = []string{string(grant.SecretBasic), string(grant.SecretPost), string(grant.PrivateKeyJWT), string(grant.None)}
 
 // isLoopback tells whether a host is this machine by its very name.
 func isLoopback(host string) bool {

@@ -4,14 +4,18 @@
 import { createInterface } from "node:readline";
 import Provider from "oidc-provider";
 
-const [issuer, redirect, backchannel] = process.argv.slice(2);
+// A fourth argument is the address of the client's public keys: it proves itself with them then, and has no secret.
+const [issuer, redirect, backchannel, jwks] = process.argv.slice(2);
+const proof = jwks
+  ? { token_endpoint_auth_method: "private_key_jwt", token_endpoint_auth_signing_alg: "ES256", jwks_uri: jwks }
+  : { client_secret: "canary-node-secret" };
 const disabled = new Set();
 const groups = {};
 
 const provider = new Provider(issuer, {
   clients: [{
     client_id: "rollcall",
-    client_secret: "canary-node-secret",
+    ...proof,
     redirect_uris: [redirect],
     grant_types: ["authorization_code", "refresh_token"],
     backchannel_logout_uri: backchannel,

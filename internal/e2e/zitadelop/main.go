@@ -21,14 +21,15 @@ func main() {
 	issuer := flag.String("issuer", "", "issuer, as the provider calls itself; http://ADDRESS/ if left out")
 	redirect := flag.String("redirect", "", "redirect URI of the client")
 	listen := flag.String("listen", "127.0.0.1:0", "address")
+	key := flag.String("key", "", "file with the client's public key as a JWK: it proves itself with it, and not with a secret")
 	flag.Parse()
-	if err := run(*issuer, *redirect, *listen); err != nil {
+	if err := run(*issuer, *redirect, *listen, *key); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(issuer, redirect, listen string) error {
+func run(issuer, redirect, listen, key string) error {
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		return err
@@ -39,7 +40,11 @@ func run(issuer, redirect, listen string) error {
 	storage.RegisterClients(storage.WebClient("rollcall", "canary-zitadel-secret", redirect))
 	users := storage.NewUserStore(issuer)
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	handler := exampleop.SetupServer(issuer, storage.NewStorage(users), log, false)
+	kept, err := newKeyed(storage.NewStorage(users), key)
+	if err != nil {
+		return err
+	}
+	handler := exampleop.SetupServer(issuer, kept, log, false)
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
 	go func() {
 		_, err := io.Copy(io.Discard, os.Stdin)

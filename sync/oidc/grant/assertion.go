@@ -1,7 +1,6 @@
 package grant
 
 import (
-	"crypto/rand"
 	"strings"
 	"time"
 
@@ -19,20 +18,6 @@ const googleLife = time.Hour
 // serialize signs claims.
 func serialize(signer jose.Signer, claims any) (string, error) {
 	return jwt.Signed(signer).Claims(claims).Serialize()
-}
-
-// clientAssertion proves the client to a token endpoint (RFC 7523 section 3,
-// OpenID Connect Core section 9).
-func (s *Source) clientAssertion(k *signingKey) (string, error) {
-	now := s.now()
-	audience := s.opt.Audience
-	if audience == "" {
-		audience = s.opt.Endpoint
-	}
-	return k.sign(jwt.Claims{
-		Issuer: s.opt.ClientID, Subject: s.opt.ClientID, Audience: jwt.Audience{audience}, ID: rand.Text(),
-		IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now.Add(-time.Minute)), Expiry: jwt.NewNumericDate(now.Add(assertionLife)),
-	})
 }
 
 // googleClaims are the claims with which a service account acts for an

@@ -62,7 +62,10 @@ func parseKey(text secret.Value, alg, id string) (*signingKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return k, k.algorithm(alg)
+	if err := k.algorithm(alg); err != nil {
+		return nil, err
+	}
+	return k, k.named()
 }
 
 func (k *signingKey) account(raw string) error {

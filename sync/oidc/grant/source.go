@@ -212,18 +212,8 @@ func (s *Source) post(ctx context.Context, value secret.Value) (*reply, error) {
 		form.Set("scope", strings.Join(s.opt.Scopes, " "))
 	}
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}}
-	switch s.opt.Method {
-	case SecretBasic:
-		// RFC 6749 section 2.3.1: both parts are form-encoded first.
-		req := &http.Request{Header: header}
-		req.SetBasicAuth(url.QueryEscape(s.opt.ClientID), url.QueryEscape(value.Reveal()))
-	case SecretPost:
-		form.Set("client_id", s.opt.ClientID)
-		form.Set("client_secret", value.Reveal())
-	case PrivateKeyJWT, GoogleJWT:
-		if err := s.assert(form, value); err != nil {
-			return nil, err
-		}
+	if err := s.proof(value, form, header); err != nil {
+		return nil, err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.opt.Endpoint, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -256,28 +246,25 @@ func bare(err error) error {
 	return err
 }
 
-// assert puts a signed assertion into the form.
-func (s *Source) assert(form url.Values, value secret.Value) error {
+// proof says who asks: this client, or a Google service account.
+func (s *Source) proof(value secret.Value, form url.Values, header http.Header) error {
+	if s.opt.Method != GoogleJWT {
+		c := Client{Method: s.opt.Method, ID: s.opt.ClientID, KeyID: s.opt.KeyID, Algorithm: s.opt.Algorithm, Audience: s.opt.Audience, Now: s.now}
+		return c.proveWith(value, s.opt.Endpoint, form, header)
+	}
 	k, err := parseKey(value, s.opt.Algorithm, s.opt.KeyID)
 	if err != nil {
 		return fmt.Errorf("%w: %w", sync.ErrAuth, err)
 	}
-	if s.opt.Method == GoogleJWT {
-		if k.email == "" {
-			if k.email = s.opt.ClientID; k.email == "" {
-				return fmt.Errorf("%w: the key is no service account's file, and client_id does not name the account", sync.ErrAuth)
-			}
+	if k.email == "" {
+		if k.email = s.opt.ClientID; k.email == "" {
+			return fmt.Errorf("%w: the key is no service account's file, and client_id does not name the account", sync.ErrAuth)
 		}
-		text, err := s.accountAssertion(k)
-		form.Del("scope")
-		form.Set("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
-		form.Set("assertion", text)
-		return err
 	}
-	text, err := s.clientAssertion(k)
-	form.Set("client_id", s.opt.ClientID)
-	form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
-	form.Set("client_assertion", text)
+	text, err := s.accountAssertion(k)
+	form.Del("scope")
+	form.Set("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
+	form.Set("assertion", text)
 	return err
 }
 
