@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-sync/rollcall/internal/fold"
 	"github.com/rollcall-sync/rollcall/internal/pgtest"
 	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/sync"
 )
 
 // onBoth runs a test on both databases.
@@ -174,7 +175,7 @@ func TestOtherClient(t *testing.T) {
 				return err
 			}
 			for _, v := range list {
-				if v.Rule == NoteClient {
+				if v.Rule == sync.NoteOtherClient {
 					got = append(got, c+" "+v.Attribute)
 				}
 			}
@@ -184,7 +185,7 @@ func TestOtherClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"okta entra", "okta onelogin"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"okta entra by the schema http://schemas.microsoft.com/ under okta", "okta onelogin by User-Agent under okta"}, got); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -68,6 +68,7 @@ const (
 			last_at = excluded.last_at`
 	sqlTolerances = `SELECT rule, attribute, used, first_at, last_at FROM tolerance
 		WHERE workspace_id = ? AND connection_id = ? ORDER BY rule, attribute`
+	sqlForgetTolerance = `DELETE FROM tolerance WHERE workspace_id = ? AND connection_id = ? AND rule = ? AND attribute = ?`
 )
 
 func scanRequest(s scanner, q *RequestRow) error {
@@ -164,6 +165,17 @@ func (r *Reader) Tolerances(connection string) ([]Tolerated, error) {
 func (t *Tx) AddTolerances(connection string, uses []ToleranceUse, at workspace.Micros) error {
 	for _, u := range uses {
 		if err := t.exec(sqlAddTolerance, t.ws, connection, u.Rule, u.Attribute, u.Count, at, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ForgetTolerances ends counts of a connection; those that are not there are
+// passed over. Count is not looked at.
+func (t *Tx) ForgetTolerances(connection string, uses []ToleranceUse) error {
+	for _, u := range uses {
+		if err := t.exec(sqlForgetTolerance, t.ws, connection, u.Rule, u.Attribute); err != nil {
 			return err
 		}
 	}

@@ -14,8 +14,8 @@ const timerBatch = 50
 // Due does what time alone brings about in a workspace: access that has run
 // out ends, what people gave until a date ends, the grace of leavers ends,
 // quarantined numbers become free, invitations expire, receivers that have not
-// heard of a leaver become a finding (F19), as do tokens that end (F13). It returns how many changes and
-// findings there were; it is called again at once while there are any.
+// heard of a leaver become a finding (F19), as do tokens that end (F13) and
+// traffic of another client (F20). It returns how many changes and findings there were; it is called again at once while there are any.
 // Replicas may call it at the same time: whoever is second finds nothing due.
 func (e *Engine) Due(ctx context.Context, id string) (int, error) {
 	s, _, err := e.space(id, "")
@@ -90,8 +90,12 @@ func (e *Engine) anythingDue(ctx context.Context, s *space) (due bool, err error
 		if err != nil {
 			return err
 		}
+		others, err := otherClients(r, s, now)
+		if err != nil {
+			return err
+		}
 		repairs, err := r.Repairs(1)
-		due = len(warn)+len(over13) > 0 || len(expired)+len(over)+len(numbers)+len(invitations)+len(lapsed)+len(untold)+len(told) > 0 || len(repairs) > 0 && repairs[0].At <= now-repairAfter
+		due = len(others) > 0 || len(warn)+len(over13) > 0 || len(expired)+len(over)+len(numbers)+len(invitations)+len(lapsed)+len(untold)+len(told) > 0 || len(repairs) > 0 && repairs[0].At <= now-repairAfter
 		return err
 	})
 	return due, err
@@ -151,6 +155,9 @@ func (u *unit) planDue() error {
 		return err
 	}
 	if err := u.planTokens(); err != nil {
+		return err
+	}
+	if err := u.planOtherClients(); err != nil {
 		return err
 	}
 	return u.planFindings()

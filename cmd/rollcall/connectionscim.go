@@ -8,6 +8,7 @@ import (
 	"github.com/rollcall-sync/rollcall/configs"
 	"github.com/rollcall-sync/rollcall/scim"
 	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/sync"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -67,9 +68,11 @@ func (s *session) describeSCIM(ctx context.Context, v *connectionView) error {
 	})
 	for i := range used {
 		u := &used[i]
-		if u.Rule == scim.NoteClient {
-			out.Findings = append(out.Findings, fmt.Sprintf("%d requests looked like %s, the last at %s: is profile %s right, or does another client hold the token?",
-				u.Count, u.Attribute, stamp(u.LastAt), c.Profile))
+		if u.Rule == sync.NoteOtherClient {
+			if seen, ok := sync.ParseOtherClient(u.Attribute); ok && seen.Profile == c.Profile {
+				out.Findings = append(out.Findings, fmt.Sprintf("%d requests looked like %s by %s, the last at %s: is profile %s right, or does another client hold the token?",
+					u.Count, seen.Like, seen.Shape, stamp(u.LastAt), c.Profile))
+			}
 			continue
 		}
 		out.Tolerated = append(out.Tolerated, toleratedView{u.Rule, u.Attribute, u.Count, u.FirstAt, u.LastAt})

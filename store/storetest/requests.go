@@ -54,6 +54,11 @@ func requests(t *testing.T, s *store.Store) {
 		{ToleranceUse: store.ToleranceUse{Rule: "TL01", Attribute: "op", Count: 1}, FirstAt: 10, LastAt: 10},
 		{ToleranceUse: store.ToleranceUse{Rule: "TL03", Attribute: "active", Count: 4}, FirstAt: 10, LastAt: 20},
 	})
+	r.update(func(tx *store.Tx) error { return tx.ForgetTolerances("corp", uses) })
+	r.update(func(tx *store.Tx) error { return tx.ForgetTolerances("okta", uses[:1]) })
+	same(t, "what is not forgotten", read(r, func(rd *store.Reader) ([]store.Tolerated, error) { return rd.Tolerances("okta") }), []store.Tolerated{
+		{ToleranceUse: store.ToleranceUse{Rule: "TL01", Attribute: "op", Count: 1}, FirstAt: 10, LastAt: 10},
+	})
 }
 
 // clients: an OAuth client ends with its access tokens, its signed requests
