@@ -60,6 +60,37 @@ func TestRingOrder(t *testing.T) {
 	}
 }
 
+// Two updates of one plan do not undo each other: each sets the fields in
+// which its After differs from its Before, and no other.
+func TestUpdateSetsItsOwnFields(t *testing.T) {
+	for field, set := range map[string]func(m *Member, to string, at Micros){
+		"Name":       func(m *Member, to string, _ Micros) { m.Name = to },
+		"Email":      func(m *Member, to string, _ Micros) { m.Email = to },
+		"EmailKey":   func(m *Member, to string, _ Micros) { m.EmailKey = to },
+		"Reason":     func(m *Member, to string, _ Micros) { m.Reason = to },
+		"AccessEnd":  func(m *Member, _ string, at Micros) { m.AccessEnd = at },
+		"GraceUntil": func(m *Member, _ string, at Micros) { m.GraceUntil = at },
+		"TailHeld":   func(m *Member, _ string, at Micros) { m.TailHeld = at == 2 },
+	} {
+		v := testView()
+		stale := memberChange(v, MemberUpdate, "dan", nil)
+		m := v.Members["dan"] // what stands now is not what the plan saw
+		m.Name, m.Email, m.EmailKey, m.Reason, m.AccessEnd, m.GraceUntil, m.TailHeld = "now", "now@acme.com", "now@acme.com", "now", 1, 1, false
+		after := stale.After.(Member)
+		set(&after, "new", 2)
+		stale.After = after
+		want := *v.Members["dan"]
+		set(&want, "new", 2)
+		if field == "Email" || field == "EmailKey" { // an address and its key go together
+			want.Email, want.EmailKey = after.Email, after.EmailKey
+		}
+		v.Apply(stale)
+		if diff := cmp.Diff(want, *v.Members["dan"]); diff != "" {
+			t.Errorf("%s: %s", field, diff)
+		}
+	}
+}
+
 func TestApplyMember(t *testing.T) {
 	v := testView()
 	all := memberChange(v, MemberRole, "dan", func(m *Member) { m.Role, m.Name, m.State, m.Primary = RoleAdmin, "x", StateRemoved, true })

@@ -53,12 +53,12 @@ func (j *judge) unfit(who *Actor, c *Change, now *Member, d *Decision) string {
 	case gains:
 		return "nobody approves what they gain"
 	}
-	role := who.Role.Min(m.Role)
-	if role < d.Approvers || d.Row != "" && !j.policy.can(role, d.Row) {
-		return "it needs " + d.Approvers.Title() + ", and they are " + role.Title()
+	role, need := who.Role.Min(m.Role), d.Approvers
+	if d.Row != "" {
+		need = max(need, j.policy.least(d.Row))
 	}
-	if d.Row == OwnerChange && role < RoleOwner {
-		return "it needs Owner, and they are " + role.Title()
+	if role < need || d.Row != "" && !j.policy.can(role, d.Row) {
+		return "it needs " + need.Title() + ", and they are " + role.Title()
 	}
 	if touchesAdmin(c, now) {
 		switch who.ID {

@@ -229,6 +229,55 @@ func TestApprovers(t *testing.T) {
 	}
 }
 
+// Who may approve what, change by change (BR6, F18).
+func TestUnfit(t *testing.T) {
+	transfer := func(v *View) Change {
+		return memberChange(v, OwnerTransfer, "eli", func(m *Member) { m.Primary = true })
+	}
+	for _, tt := range []struct {
+		name string
+		who  string
+		d    Decision
+		c    func(v *View) Change
+		want string // part of the reason, "" if they may
+	}{
+		{"an Admin approves for Admins", "bob", Decision{Row: MemberRoles, Approvers: RoleAdmin}, func(v *View) Change { return roleChange(v, "dan", RoleMember) }, ""},
+		{"a Member does not", "cy", Decision{Row: MemberRoles, Approvers: RoleAdmin}, func(v *View) Change { return roleChange(v, "dan", RoleMember) }, "needs Admin, and they are Member"},
+		{"a Member does not, whatever least is written", "cy", Decision{Row: MemberRoles}, func(v *View) Change { return roleChange(v, "dan", RoleMember) }, "needs Admin, and they are Member"},
+		{"an Admin does not approve what needs an Owner", "bob", Decision{Row: MemberRoles, Approvers: RoleOwner}, func(v *View) Change { return roleChange(v, "dan", RoleMember) }, "needs Owner, and they are Admin"},
+		{"an Admin approves no change of Owners", "bob", Decision{Row: OwnerChange, Approvers: RoleAdmin}, func(v *View) Change { return roleChange(v, "eli", RoleAdmin) }, "needs Owner, and they are Admin"},
+		{"an Owner does", "ann", Decision{Row: OwnerChange, Approvers: RoleOwner}, func(v *View) Change { return roleChange(v, "eli", RoleAdmin) }, ""},
+		{"without a row the least counts", "bob", Decision{Approvers: RoleAdmin}, func(v *View) Change { return roleChange(v, "dan", RoleMember) }, ""},
+		{"who becomes primary does not", "eli", Decision{Row: OwnerChange, Approvers: RoleOwner}, transfer, "what they gain"},
+		{"another Owner does", "ann", Decision{Row: OwnerChange, Approvers: RoleOwner}, transfer, ""},
+		{"one's own new number", "ann", Decision{Row: NumberSettings, Approvers: RoleAdmin}, func(*View) Change { return assign("n3", "ann", AccessExclusive) }, "what they gain"},
+		{"one's own loss", "ann", Decision{Row: OwnerChange, Approvers: RoleOwner}, func(v *View) Change { return roleChange(v, "ann", RoleMember) }, ""},
+		{"the sponsor ends an Admin's access", "bob", Decision{Row: MemberRemoving, Approvers: RoleAdmin}, func(v *View) Change { return memberChange(v, MemberDeactivate, "eli", nil) }, "the sponsor"},
+		{"the sponsor removes an Admin", "bob", Decision{Row: MemberRemoving, Approvers: RoleAdmin}, func(v *View) Change { return memberChange(v, MemberRemove, "eli", nil) }, "the sponsor"},
+		{"the sponsor lowers an Admin", "bob", Decision{Row: MemberRoles, Approvers: RoleAdmin}, func(v *View) Change { return roleChange(v, "eli", RoleMember) }, "the sponsor"},
+		{"the sponsor renames an Admin", "bob", Decision{Row: MemberRoles, Approvers: RoleAdmin}, func(v *View) Change {
+			return memberChange(v, MemberUpdate, "eli", func(m *Member) { m.Name = "x" })
+		}, ""},
+		{"the sponsor ends a Member's access", "bob", Decision{Row: MemberRemoving, Approvers: RoleAdmin}, func(v *View) Change { return memberChange(v, MemberDeactivate, "dan", nil) }, ""},
+		{"the row's owner lowers an Admin", "ann", Decision{Row: MemberRoles, Approvers: RoleAdmin}, func(v *View) Change {
+			c := roleChange(v, "bob", RoleMember)
+			c.Cause.RuleOwner = "ann"
+			return c
+		}, "owner of a mapping row"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			v := testView()
+			p := Proposal{Actor: okta(), View: v}
+			j := judge{p: &p, policy: defaultPolicy, view: v}
+			who, c := as(v, tt.who), tt.c(v)
+			got := j.unfit(&who, &c, v.Members[c.Member], &tt.d)
+			if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 // BR3: what depends on a held or denied change waits or falls with it.
 func TestDependents(t *testing.T) {
 	v := testView()
