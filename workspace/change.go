@@ -21,6 +21,7 @@ type ChangeKind string
 //	owner.transfer  Member (present primary) -> Member (next primary)
 //	owner.successors nothing: the store keeps whom the primary Owner named
 //	token.*         nothing: a token is known by its id alone
+//	connection.host nothing: the store keeps the hosts
 //	session.*       nothing: a session is known by its id alone
 const (
 	MemberCreate     ChangeKind = "member.create"
@@ -60,7 +61,8 @@ const (
 	OwnerTransfer    ChangeKind = "owner.transfer"
 	OwnerSuccessors  ChangeKind = "owner.successors" // named by the primary Owner (O4)
 	TokenCreate      ChangeKind = "token.create"
-	EventSettle      ChangeKind = "event.settle" // an event taken out of a receiver's line by a person
+	EventSettle      ChangeKind = "event.settle"    // an event taken out of a receiver's line by a person
+	ConnectionHost   ChangeKind = "connection.host" // an endpoint of a provider may lie on another host
 	TokenRevoke      ChangeKind = "token.revoke"
 	SessionStart     ChangeKind = "session.start" // somebody signed in, or was refused
 	SessionEnd       ChangeKind = "session.end"   // one session; member.sessions ends all

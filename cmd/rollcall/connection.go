@@ -20,6 +20,8 @@ type connectionsCmd struct {
 	List connectionListCmd `cmd:"" default:"withargs" help:"List connections with their state (the default)."`
 	Show connectionShowCmd `cmd:"" help:"Show one connection."`
 	Test connectionTestCmd `cmd:"" help:"Test a directory: address, credentials, each right; says what is missing."`
+	// ApproveHosts is about a provider that has moved (ON1).
+	ApproveHosts approveHostsCmd `cmd:"" name:"approve-hosts" help:"Let a connection go on after its provider's endpoints have moved to another host."`
 	// Watched is about liveness.
 	Watched connectionWatchedCmd `cmd:"" help:"List whom the provider is asked about, and who has no deprovisioning path."`
 }

@@ -158,7 +158,7 @@ func startDaemon(ctx context.Context, config *configs.Config, log *slog.Logger) 
 	if d.product, err = newAPI(d, proxies); err != nil {
 		return d, err
 	}
-	if d.providers, err = openProviders(config, log); err != nil {
+	if d.providers, err = openProviders(config, d.engine.KnowEndpoints, log); err != nil {
 		return d, err
 	}
 	if d.signIn, err = newSignIn(d, proxies); err != nil {

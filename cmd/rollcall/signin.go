@@ -25,9 +25,14 @@ type identityProvider struct {
 	*oidc.Provider
 }
 
+// hostsKnown judges where a provider's document leads; see
+// sync.Engine.KnowEndpoints.
+type hostsKnown func(ctx context.Context, workspace, connection, document string, seen []sync.Endpoint) error
+
 // openProviders makes the providers of all connections of kind oidc; it calls
-// none of them (OI1).
-func openProviders(c *configs.Config, log *slog.Logger) (all []*identityProvider, err error) {
+// none of them (OI1). Known judges where they lead (ON1); it may be nil where
+// none will be called.
+func openProviders(c *configs.Config, known hostsKnown, log *slog.Logger) (all []*identityProvider, err error) {
 	var ring *oidc.Ring
 	if !c.KeyRing.IsZero() {
 		ring = oidc.NewRing(c.KeyRing)
@@ -42,7 +47,13 @@ func openProviders(c *configs.Config, log *slog.Logger) (all []*identityProvider
 			if x.Kind != oidc.Kind {
 				continue
 			}
-			p, err := oidc.New(x.OIDC, oidc.Options{Connection: x.ID, CA: x.CA, Ring: ring, Log: log.With("workspace", w.ID)})
+			opt := oidc.Options{Connection: x.ID, CA: x.CA, Ring: ring, Log: log.With("workspace", w.ID)}
+			if known != nil {
+				opt.Hosts = func(ctx context.Context, document string, seen []sync.Endpoint) error {
+					return known(ctx, w.ID, x.ID, document, seen)
+				}
+			}
+			p, err := oidc.New(x.OIDC, opt)
 			if err != nil {
 				return nil, fmt.Errorf("connection %s: %w", x.ID, err)
 			}

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rollcall-sync/rollcall/configs"
@@ -26,6 +28,18 @@ type signInView struct {
 	Signals   int64             `json:"signals"`         // taken
 	Strangers int64             `json:"unknown_signals"` // of those, about nobody here (SI3)
 	HeardAt   *workspace.Micros `json:"signals_heard_at"`
+	// Hosts are where the provider's documents led when the connection was
+	// first used, and what has changed since (ON1).
+	Hosts []hostView `json:"hosts"`
+}
+
+// hostView is one endpoint of a provider.
+type hostView struct {
+	Document  string            `json:"document"`
+	Endpoint  string            `json:"endpoint"`
+	Host      string            `json:"host"`
+	Waiting   *string           `json:"waiting"` // another host, that a person has to approve
+	WaitingAt *workspace.Micros `json:"waiting_at"`
 }
 
 // fields are the lines of a connection's own page; none for other kinds.
@@ -33,8 +47,20 @@ func (v *signInView) fields() [][2]string {
 	if v == nil {
 		return nil
 	}
+	var hosts, waiting []string
+	for i := range v.Hosts {
+		h := &v.Hosts[i]
+		if h.Waiting != nil {
+			waiting = append(waiting, h.Endpoint+" on "+*h.Waiting)
+		}
+		if h.Host != "" && !slices.Contains(hosts, h.Host) {
+			hosts = append(hosts, h.Host)
+		}
+	}
 	return [][2]string{
 		{"issuer", v.Issuer},
+		{"endpoints on", strings.Join(hosts, ", ")},
+		{"to be approved", strings.Join(waiting, ", ")},
 		{"records of", v.Records},
 		{"people asked about", strconv.Itoa(v.Watched)},
 		{"people not asked about", zeroIsNone(v.Unwatched)},
@@ -72,6 +98,21 @@ func readSignIn(r *store.Reader, c *configs.Connection, now time.Time) (v *signI
 		return v, "", err
 	}
 	v.Signals, v.Strangers, v.HeardAt = state.Taken, state.Unknown, optionalTime(state.HeardAt)
+	rows, err := r.Endpoints(c.ID)
+	if err != nil {
+		return v, "", err
+	}
+	v.Hosts = make([]hostView, len(rows))
+	for i := range rows {
+		h := &rows[i]
+		v.Hosts[i] = hostView{h.Document, h.Name, h.Host, optionalText(h.Waiting), optionalTime(h.WaitingAt)}
+		if h.Waiting != "" {
+			cause = h.Name + " is on another host than before: see rollcall connections approve-hosts"
+		}
+	}
+	if cause != "" {
+		return v, cause, nil
+	}
 	s := c.OIDC.Signals.SSF
 	every := s.Every
 	if s.Mode == "poll" && every == 0 {
@@ -230,7 +271,7 @@ func (c *rekeyCmd) Run(ctx context.Context, env *environment) (err error) {
 	if config.KeyRing.IsZero() {
 		return &exitError{exitUsage, errors.New("key_ring is not set: nothing is encrypted")}
 	}
-	providers, err := openProviders(config, slog.New(slog.DiscardHandler))
+	providers, err := openProviders(config, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

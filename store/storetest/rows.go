@@ -33,6 +33,7 @@ var rowTests = []test{
 	{"domains (DC3)", domains},
 	{"join codes (DC7)", joinCodes},
 	{"join offers (OS3)", joinOffers},
+	{"endpoints (ON1)", endpoints},
 	{"joining (DC7, DC9)", joining},
 	{"unwatched (OL1)", unwatched},
 	{"numbers", numbers},

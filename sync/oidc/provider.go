@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -32,6 +33,9 @@ type Options struct {
 	CA string
 	// Ring encrypts refresh tokens; nil keeps none.
 	Ring *Ring
+	// Hosts is told where a document of the provider leads, and may refuse
+	// (ON1); nil takes any host that the configuration lets pass.
+	Hosts func(ctx context.Context, document string, seen []sync.Endpoint) error
 	// Log takes trouble; nil drops it. No token ever reaches it.
 	Log *slog.Logger
 	Now func() time.Time
@@ -110,6 +114,9 @@ func (p *Provider) endpoints(ctx context.Context) (*endpoints, error) {
 	found, err := p.discover(ctx)
 	if p.tried = err; err != nil {
 		p.opt.Log.Warn("the provider's discovery document cannot be used", "connection", p.opt.Connection, "issuer", p.cfg.Issuer, "err", err)
+		if errors.Is(err, sync.ErrHostChanged) {
+			p.found = nil // what was good before leads nowhere either, until a person has looked
+		}
 		if p.found != nil {
 			return p.found, nil
 		}
@@ -136,23 +143,44 @@ func (p *Provider) discover(ctx context.Context) (*endpoints, error) {
 	if e.Issuer != p.cfg.Issuer {
 		return nil, fmt.Errorf("%w: the document at %s is of issuer %q, and the connection is of %q: write the issuer exactly so", sync.ErrProvider, at, e.Issuer, p.cfg.Issuer)
 	}
-	for name, u := range map[string]string{
+	err = p.judge(ctx, &p.cfg, at, map[string]string{
 		"authorization_endpoint": e.Authorization, "token_endpoint": e.Token, "jwks_uri": e.Keys,
 		"userinfo_endpoint": e.UserInfo, "revocation_endpoint": e.Revocation,
-	} {
-		optional := name == "userinfo_endpoint" || name == "revocation_endpoint"
-		if u == "" && optional {
-			continue
-		}
-		if err := p.cfg.checkEndpoint(u); err != nil {
-			return nil, fmt.Errorf("%w: %s of the discovery document: %w", sync.ErrProvider, name, err)
-		}
+	}, "userinfo_endpoint", "revocation_endpoint")
+	if err != nil {
+		return nil, err
 	}
 	e.keys = newKeySet(e.Keys, p.client, p.opt.Now)
 	if e.method, err = p.cfg.SignIn.proof(e.AuthMethods); err != nil {
 		return nil, fmt.Errorf("%w: %w", sync.ErrProvider, err)
 	}
 	return e, nil
+}
+
+// judge refuses a document that leads to hosts that are not known, or that
+// have changed since the connection was first used. Optional endpoints may be
+// missing.
+func (p *Provider) judge(ctx context.Context, cfg *Config, document string, endpoints map[string]string, optional ...string) error {
+	var seen []sync.Endpoint
+	for _, name := range slices.Sorted(maps.Keys(endpoints)) {
+		text := endpoints[name]
+		if text == "" && slices.Contains(optional, name) {
+			continue
+		}
+		if err := cfg.checkEndpoint(text); err != nil {
+			return fmt.Errorf("%w: %s of %s: %w", sync.ErrProvider, name, document, err)
+		}
+		if u, err := url.Parse(text); err == nil {
+			seen = append(seen, sync.Endpoint{Name: name, Host: strings.ToLower(u.Host)})
+		}
+	}
+	if p.opt.Hosts == nil {
+		return nil
+	}
+	if err := p.opt.Hosts(ctx, document, seen); err != nil {
+		return fmt.Errorf("%w: %w", sync.ErrProvider, err)
+	}
+	return nil
 }
 
 // checkEndpoint refuses an endpoint that discovery names outside the hosts

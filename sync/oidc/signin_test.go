@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -339,6 +340,49 @@ func TestDiscoveryStaysAtItsHost(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// ON1: a host that nobody has approved stops what worked before; trouble in
+// finding that out does not.
+func TestChangedHostStops(t *testing.T) {
+	t.Parallel()
+	o := newOP(t)
+	p, c := o.provider(nil)
+	var said error
+	var seen []string
+	p.opt.Hosts = func(_ context.Context, document string, at []sync.Endpoint) error {
+		seen = []string{document}
+		for _, e := range at {
+			seen = append(seen, e.Name+" "+e.Host)
+		}
+		return said
+	}
+	begins := func(want error) {
+		t.Helper()
+		if _, err := p.Begin(t.Context(), testAttempt); !errors.Is(err, want) || want == nil && err != nil {
+			t.Errorf("%v, want %v", err, want)
+		}
+		c.forward(time.Hour + time.Second)
+	}
+	begins(nil)
+	host := strings.TrimPrefix(o.server.URL, "http://")
+	want := []string{
+		o.server.URL + "/.well-known/openid-configuration", "authorization_endpoint " + host, "jwks_uri " + host, "revocation_endpoint " + host,
+		"token_endpoint " + host, "userinfo_endpoint " + host,
+	}
+	if !slices.Equal(seen, want) {
+		t.Errorf("seen %q", seen)
+	}
+	said = errors.New("the store is away")
+	begins(nil)
+	said = sync.ErrHostChanged
+	begins(sync.ErrHostChanged)
+	if got, err := p.Alive(t.Context(), testSubject, sealedGrant(t, p, "canary-refresh-1"), nil); got.Kind != sync.AnswerUnsent || err == nil || o.count("/token") != 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	begins(sync.ErrHostChanged)
+	said = nil
+	begins(nil)
 }
 
 // OI7: how the client authenticates comes from discovery, and nothing is ever

@@ -38,6 +38,9 @@ func (p *Provider) transmitter(ctx context.Context) (*transmitter, error) {
 	}
 	found, err := p.readTransmitter(ctx)
 	if err != nil {
+		if errors.Is(err, sync.ErrHostChanged) {
+			p.transmit = nil
+		}
 		if p.transmit != nil {
 			return p.transmit, nil
 		}
@@ -69,13 +72,9 @@ func (p *Provider) readTransmitter(ctx context.Context) (*transmitter, error) {
 	}
 	near := p.cfg
 	near.EndpointHosts = append([]string{from.Hostname()}, near.EndpointHosts...)
-	for name, u := range map[string]string{"issuer": t.Issuer, "jwks_uri": t.Keys, "configuration_endpoint": t.Streams} {
-		if u == "" {
-			continue
-		}
-		if err := near.checkEndpoint(u); err != nil {
-			return nil, fmt.Errorf("%w: %s of the transmitter: %w", sync.ErrProvider, name, err)
-		}
+	leads := map[string]string{"issuer": t.Issuer, "jwks_uri": t.Keys, "configuration_endpoint": t.Streams}
+	if err := p.judge(ctx, &near, at, leads, "configuration_endpoint"); err != nil {
+		return nil, err
 	}
 	t.keys = newKeySet(t.Keys, p.client, p.opt.Now)
 	t.poll = p.cfg.Signals.SSF.Endpoint
@@ -83,8 +82,8 @@ func (p *Provider) readTransmitter(ctx context.Context) (*transmitter, error) {
 		if t.poll, err = p.streamEndpoint(ctx, t); err != nil {
 			return nil, err
 		}
-		if err := near.checkEndpoint(t.poll); err != nil {
-			return nil, fmt.Errorf("%w: the stream's endpoint_url: %w", sync.ErrProvider, err)
+		if err := p.judge(ctx, &near, t.Streams, map[string]string{"endpoint_url": t.poll}); err != nil {
+			return nil, err
 		}
 	}
 	return t, nil

@@ -35,3 +35,20 @@ func joinOffers(t *testing.T, s *store.Store) {
 	r.update(func(tx *store.Tx) error { return tx.PruneJoinOffers(201) })
 	gone("run out", "jo-2")
 }
+
+// endpoints: hosts of endpoints are kept per connection, document and name.
+func endpoints(t *testing.T, s *store.Store) {
+	r := newRoom(t, s)
+	a := store.EndpointRow{Connection: "eh-sso", Document: "https://idp", Name: "jwks_uri", Host: "idp", SeenAt: 1}
+	b := store.EndpointRow{Connection: "eh-sso", Document: "https://idp", Name: "token_endpoint", Host: "", SeenAt: 2, Waiting: "evil", WaitingAt: 3}
+	other := a
+	other.Connection = "eh-other"
+	for _, row := range []store.EndpointRow{b, a, other} {
+		r.update(func(tx *store.Tx) error { return tx.PutEndpoint(row) })
+	}
+	rows := func(rr *store.Reader) ([]store.EndpointRow, error) { return rr.Endpoints("eh-sso") }
+	same(t, "all", read(r, rows), []store.EndpointRow{a, b})
+	b.Host, b.Waiting, b.WaitingAt = "evil", "", 0
+	r.update(func(tx *store.Tx) error { return tx.PutEndpoint(b) })
+	same(t, "approved", read(r, rows), []store.EndpointRow{a, b})
+}

@@ -1,0 +1,83 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/rollcall-sync/rollcall/store"
+)
+
+// ON1: where a document leads is remembered the first time; a changed host
+// stops the connection, with a finding, until an Owner or Admin approves it,
+// or the old host is back.
+func TestKnownEndpoints(t *testing.T) {
+	ctx := context.Background()
+	engines(t, func(t *testing.T, w *world) {
+		joining(t, w)
+		const doc = "https://idp.acme.org/.well-known/openid-configuration"
+		look := func(hosts ...string) error {
+			names := []string{"jwks_uri", "token_endpoint", "userinfo_endpoint", "revocation_endpoint"}
+			var seen []Endpoint
+			for i, h := range hosts {
+				seen = append(seen, Endpoint{names[i], h})
+			}
+			return w.e.KnowEndpoints(ctx, "acme", "idp", doc, seen)
+		}
+		good := func(what string, err error) {
+			t.Helper()
+			if err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		findings := func(want int) {
+			t.Helper()
+			w.reads(func(r *store.Reader) error {
+				rows, err := r.FindingsOf("ON1", "connection", "idp")
+				if len(rows) != want || want > 0 && (rows[0].Severity != "critical" || !strings.Contains(rows[0].Text, "evil.example")) {
+					t.Errorf("findings %+v, want %d", rows, want)
+				}
+				return err
+			})
+		}
+		changed := func(what string, err error) {
+			t.Helper()
+			if !errors.Is(err, ErrHostChanged) || !strings.Contains(err.Error(), "approve-hosts idp") {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		good("the first time", look("a.org", "b.org", "a.org"))
+		good("the same", look("a.org", "b.org", "a.org"))
+		good("an endpoint less", look("a.org", "b.org"))
+		good("a new endpoint on a known host", look("a.org", "b.org", "a.org", "b.org"))
+		changed("another host", look("evil.example", "b.org", "a.org"))
+		findings(1)
+		changed("again", look("evil.example", "b.org", "a.org"))
+		changed("one of the known hosts, for another endpoint", look("a.org", "a.org"))
+		good("the old host is back", look("a.org", "b.org", "a.org"))
+		findings(0)
+		if err := w.e.KnowEndpoints(ctx, "acme", "idp", "https://other", []Endpoint{{"jwks_uri", "c.org"}}); err != nil {
+			t.Errorf("another document: %v", err)
+		}
+		changed("other hosts", look("evil.example", "evil.example"))
+		approve := func(as string, hosts ...string) error {
+			_, err := w.e.ApproveHosts(ctx, HostApproval{Workspace: "acme", Connection: "idp", As: as, Hosts: hosts, Reason: "moved"})
+			return err
+		}
+		w.join(w.mailbox("mem@acme.org"))
+		if err := approve("mem@acme.org"); !errors.Is(err, ErrMayNotApproveHosts) {
+			t.Errorf("a Member: %v", err)
+		}
+		var bad *EditError
+		if err := approve("ann@acme.com", "c.org"); !errors.As(err, &bad) {
+			t.Errorf("a host that does not wait: %v", err)
+		}
+		changed("still", look("evil.example", "evil.example"))
+		good("approving", approve("ann@acme.com", "evil.example"))
+		findings(0)
+		good("approved", look("evil.example", "evil.example"))
+		changed("and the old one is foreign now", look("a.org", "b.org"))
+		w.sound()
+	})
+}
