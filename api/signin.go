@@ -45,6 +45,9 @@ type SignInConnection struct {
 	// Keys is the set of public keys with which the client proves itself (RFC
 	// 7517); nil for one that signs nothing.
 	Keys func() (any, error)
+	// TenantDomains reads the domains that the account's tenant has verified
+	// (Entra); nil where nobody can tell.
+	TenantDomains func(ctx context.Context) ([]string, error)
 	// ReturnTo are the addresses that a sign-in may return to.
 	ReturnTo []string
 	// Records is the connection whose records these people are.

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -24,6 +25,13 @@ func noAccount() *sync.SignInError {
 // offer shows somebody whom nobody knows what a claimed domain lets them do,
 // or tells why not. Nobody joins before the button is pressed (OS3).
 func (s *SignIn) offer(w http.ResponseWriter, r *http.Request, c *SignInConnection, a *attempt, in sync.SignIn) {
+	if c.TenantDomains != nil {
+		var err error
+		if in.Who.Evidence.TenantDomains, err = c.TenantDomains(r.Context()); err != nil {
+			s.away(w, r, c, fmt.Errorf("%w: the tenant's domains: %w", sync.ErrProvider, err)) // E4: no word about the person
+			return
+		}
+	}
 	j, err := s.joinOf(r.Context(), c, &in)
 	if err != nil {
 		s.away(w, r, c, err)

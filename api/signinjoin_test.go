@@ -1,7 +1,9 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -193,6 +195,46 @@ func TestOfferEnds(t *testing.T) {
 	}
 	if state, _ := x.state("yan@acme.org"); state != "" {
 		t.Error(state)
+	}
+}
+
+// DC7: the domains of the tenant are asked for when somebody may join, and go
+// with the evidence; that they cannot be read is no word about the person.
+func TestSignInReadsTenantDomains(t *testing.T) {
+	t.Parallel()
+	x := newJoining(t, sync.AutoJoinOn)
+	var err error
+	x.engine, err = sync.New(t.Context(), sync.Options{Store: x.store, Now: x.now, Workspaces: []sync.Workspace{{
+		ID: "acme", Name: "Acme Inc", Owners: []string{"ann@acme.com", "olga@acme.com"},
+		Connections: []sync.Connection{{ID: "sso", Kind: "oidc", ActsAs: workspace.RoleAdmin, Provider: sync.ProviderEntra, Tenant: "t-1", Domains: []string{"acme.org"}}},
+		Domains:     sync.DomainTerms{AutoJoin: sync.AutoJoinOn, Evidence: sync.EvidenceRows()},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.s.opt.Engine = x.engine
+	x.idp.who.Evidence.Tenant, x.idp.who.Evidence.UPN = "t-1", "yan@acme.org"
+	if res, page := x.back("/signin/sso"); res.StatusCode != http.StatusForbidden || !strings.Contains(page, "verified domains") {
+		t.Errorf("nobody tells the domains: %d %s", res.StatusCode, page)
+	}
+	for _, row := range []struct {
+		domains []string
+		err     error
+		status  int
+	}{
+		{[]string{"other.org"}, nil, http.StatusForbidden},
+		{nil, errors.New("canary-graph"), http.StatusServiceUnavailable},
+		{[]string{"acme.onmicrosoft.com", "ACME.org"}, nil, http.StatusSeeOther},
+	} {
+		x.s.of["sso"].TenantDomains = func(context.Context) ([]string, error) { return row.domains, row.err }
+		if res, page := x.back("/signin/sso"); res.StatusCode != row.status || strings.Contains(page, "canary") {
+			t.Errorf("%v: %d %s", row.domains, res.StatusCode, page)
+		}
+	}
+	offer := x.offered("/signin/sso")
+	x.s.of["sso"].TenantDomains = nil // what was proved is not asked for again
+	if res, page := x.do(press(nil), offer); res.StatusCode != http.StatusOK {
+		t.Errorf("%d %s", res.StatusCode, page)
 	}
 }
 

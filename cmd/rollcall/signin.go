@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	stdsync "sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/rollcall-sync/rollcall/internal/secret"
 	"github.com/rollcall-sync/rollcall/sync"
 	"github.com/rollcall-sync/rollcall/sync/oidc"
+	"github.com/rollcall-sync/rollcall/sync/oidc/pull"
 )
 
 // identityProvider is a connection of kind oidc with its provider.
@@ -86,6 +88,7 @@ func newSignIn(d *daemon, proxies []netip.Prefix) (*api.SignIn, error) {
 			Push: cfg.Signals.SSF.Mode == "push", ReturnTo: cfg.SignIn.ReturnTo, Records: p.records(),
 			Claims: cfg.SignIn.Records == "" && !cfg.Directory.Has(),
 		}
+		c.TenantDomains = d.tenantDomains(p)
 		if !cfg.SignIn.Key.IsZero() {
 			c.Keys = func() (any, error) {
 				keys, _, err := p.PublicKeys()
@@ -98,6 +101,26 @@ func newSignIn(d *daemon, proxies []netip.Prefix) (*api.SignIn, error) {
 		opt.Connections = append(opt.Connections, c)
 	}
 	return api.NewSignIn(opt)
+}
+
+// tenantDomains is how the domains of the tenant are read that people of a
+// connection belong to, where they are admitted as evidence (DC7): by the
+// Graph API that the connection, or the one whose records its people are,
+// reads. Nil where there is none.
+func (d *daemon) tenantDomains(p *identityProvider) func(context.Context) ([]string, error) {
+	for i := range d.config.Workspaces {
+		w := &d.config.Workspaces[i]
+		if w.ID != p.workspace || !slices.Contains(w.Domains.Evidence, sync.ByTenant) {
+			continue
+		}
+		for _, at := range d.sources {
+			source, ok := at.source.(pull.Directory)
+			if ok && at.Workspace == p.workspace && at.Connection == p.records() && source.Describe().Kind == oidc.Graph {
+				return source.TenantDomains
+			}
+		}
+	}
+	return nil
 }
 
 // bears compares a bearer token with the one that was agreed, as it stands in

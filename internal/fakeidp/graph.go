@@ -70,7 +70,12 @@ func graphFail(w http.ResponseWriter, status int, code string) {
 }
 
 func (g *Graph) organization(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, object{"value": []object{{"id": GraphTenant}}})
+	reply(w, http.StatusOK, object{"value": []object{{
+		"id": GraphTenant, "verifiedDomains": []object{
+			{"name": "acme.onmicrosoft.com", "isInitial": true, "isDefault": false, "type": "Managed"},
+			{"name": "acme.com", "isInitial": false, "isDefault": true, "type": "Managed"},
+		},
+	}}})
 }
 
 // record is a user with all properties.

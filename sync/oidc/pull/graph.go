@@ -147,21 +147,54 @@ func (g *graph) list(ctx context.Context, r *reader, u *url.URL, what, need stri
 // tenant reads the tenant's id, where the right to see it was given. The
 // tokens are of the tenant in the issuer's address anyway.
 func (g *graph) tenant(ctx context.Context) (string, error) {
-	ans, err := g.api.get(ctx, g.api.url("/v1.0/organization", url.Values{"$select": {"id"}}), nil)
-	if err != nil {
-		return "", err
+	o, err := g.organization(ctx, "id")
+	if err != nil || o == nil {
+		return g.cfg.Tenant, err
 	}
-	if ans.status == http.StatusForbidden {
-		return g.cfg.Tenant, nil
+	return normalID(scalar(o["id"])), nil
+}
+
+// organization reads properties of the tenant, nil without the right to see
+// them.
+func (g *graph) organization(ctx context.Context, properties string) (map[string]any, error) {
+	ans, err := g.api.get(ctx, g.api.url("/v1.0/organization", url.Values{"$select": {properties}}), nil)
+	if err != nil || ans.status == http.StatusForbidden {
+		return nil, err
 	}
 	p, err := g.pageOf(ans, "reading the tenant", "")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if len(*p.Value) != 1 {
-		return "", &sync.IncompleteError{Why: "the API shows no tenant"}
+		return nil, &sync.IncompleteError{Why: "the API shows no tenant"}
 	}
-	return normalID(scalar((*p.Value)[0]["id"])), nil
+	return (*p.Value)[0], nil
+}
+
+// domains are those that the tenant has verified; of another tenant than the
+// pinned one they prove nothing (DC7).
+func (g *graph) domains(ctx context.Context) ([]string, error) {
+	o, err := g.organization(ctx, "id,verifiedDomains")
+	if err != nil {
+		return nil, err
+	}
+	if o == nil {
+		return nil, &sync.ScopeError{Need: "Organization.Read.All"}
+	}
+	if g.cfg.Tenant != "" && normalID(scalar(o["id"])) != g.cfg.Tenant {
+		return nil, sync.ErrTenantMismatch
+	}
+	list, ok := o["verifiedDomains"].([]any)
+	if !ok {
+		return nil, &sync.IncompleteError{Why: "the API shows no domains of the tenant"}
+	}
+	var names []string
+	for _, d := range list {
+		if m, ok := d.(map[string]any); ok && scalar(m["name"]) != "" {
+			names = append(names, scalar(m["name"]))
+		}
+	}
+	return names, nil
 }
 
 // mark asks for delta links of this moment.

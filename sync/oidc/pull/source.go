@@ -107,6 +107,9 @@ var _ sync.Source = (*Source)(nil)
 type Directory interface {
 	sync.Source
 	io.Closer
+	// TenantDomains reads the domains that the pinned tenant has verified, now;
+	// nil where the API tells none. It may run beside a run.
+	TenantDomains(ctx context.Context) ([]string, error)
 }
 
 // New makes a source from a valid configuration; it does no input or output.
@@ -365,6 +368,16 @@ func (s *Source) Get(ctx context.Context, id string) (workspace.Identity, error)
 		return workspace.Identity{}, &sync.IncompleteError{Why: "no entry has the id " + id + ", but nobody else is visible either, so a right may be lost (AB2)"}
 	}
 	return workspace.Identity{}, fmt.Errorf("%w: %s", sync.ErrAbsent, id)
+}
+
+// TenantDomains reads the domains that the pinned tenant has verified (DC7).
+func (s *Source) TenantDomains(ctx context.Context) ([]string, error) {
+	if p, ok := s.provider.(interface {
+		domains(ctx context.Context) ([]string, error)
+	}); ok {
+		return p.domains(ctx)
+	}
+	return nil, nil
 }
 
 // safeID tells whether an id can stand in a path: no API has others, and a
