@@ -80,17 +80,20 @@ func (j *judge) polled(path string, c *Connection) {
 
 // under takes the directory's files from a folder.
 func (c *Directory) under(from func(string) string, dir string) {
-	file := func(text string) string {
-		if path, ok := strings.CutPrefix(text, "file:"); ok && path != "" {
-			return "file:" + from(path)
-		}
-		return text
-	}
+	file := func(text string) string { return fileUnder(from, text) }
 	for i := range c.URL {
 		c.URL[i] = file(c.URL[i])
 	}
 	c.CA, c.ClientCert = file(c.CA), file(c.ClientCert)
 	c.BindPassword, c.ClientKey = c.BindPassword.Under(dir), c.ClientKey.Under(dir)
+}
+
+// fileUnder takes the path of file:PATH from a folder; other texts stay.
+func fileUnder(from func(string) string, text string) string {
+	if path, ok := strings.CutPrefix(text, "file:"); ok && path != "" {
+		return "file:" + from(path)
+	}
+	return text
 }
 
 // kindKeys are the keys that not every kind of connection obeys.

@@ -102,6 +102,7 @@ func (c *Config) under(dir string) {
 		for k := range c.Workspaces[i].Connections {
 			c.Workspaces[i].Connections[k].Directory.under(from, dir)
 			c.Workspaces[i].Connections[k].OIDC.Under(dir)
+			c.Workspaces[i].Connections[k].Tokens.CA = fileUnder(from, c.Workspaces[i].Connections[k].Tokens.CA)
 		}
 	}
 }

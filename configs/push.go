@@ -2,9 +2,11 @@ package configs
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/rollcall-sync/rollcall/sync"
+	"github.com/rollcall-sync/rollcall/sync/oidc"
 )
 
 // Push are the keys of a connection of kind scim beside profile and rate.
@@ -13,6 +15,9 @@ type Push struct {
 	// may be used from; none is anywhere. A token may name narrower ones.
 	Networks  []string  `yaml:"networks"`
 	Overrides Overrides `yaml:"overrides"`
+	// Tokens lets clients in with the access tokens that another authorization
+	// server issues to them, beside the tokens that Rollcall makes.
+	Tokens oidc.AccessTokenConfig `yaml:"tokens"`
 }
 
 // Overrides replace switches of the profile.
@@ -57,6 +62,33 @@ func (j *judge) push(path string, p *Push) {
 	}
 	if q := p.Overrides.Quiet; q.For > maxQuiet {
 		j.addf(path+".overrides.quiet", "is %s: write a time from 0s to %s", q.For, maxQuiet)
+	}
+	if p.Tokens.Has() {
+		for _, err := range p.Tokens.Validate() {
+			key, text, _ := strings.Cut(err.Error(), ": ")
+			j.addf(path+".tokens."+key, "%s", text)
+		}
+	}
+}
+
+// issuedTokens judges the access tokens of other servers over all workspaces:
+// a token must lead to one connection alone (SX02).
+func (j *judge) issuedTokens(c *Config) {
+	type client struct{ issuer, audience, subject string }
+	seen := map[client]string{}
+	for i := range c.Workspaces {
+		w := &c.Workspaces[i]
+		for k := range w.Connections {
+			t := &w.Connections[k].Tokens
+			for n, subject := range t.Subjects {
+				one := client{t.Issuer, t.Audience, subject}
+				if other, twice := seen[one]; twice && other != w.ID+" "+w.Connections[k].ID {
+					j.addf(fmt.Sprintf("workspaces[%d].connections[%d].tokens.subjects[%d]", i, k, n),
+						"%q is let in at connection %s too, and its token could mean both: give each connection its own client or audience", subject, other)
+				}
+				seen[one] = w.ID + " " + w.Connections[k].ID
+			}
+		}
 	}
 }
 

@@ -46,6 +46,7 @@ func (c *Config) Validate() []*Problem {
 		j.workspace(path, &c.Workspaces[i])
 	}
 	j.signIns(c)
+	j.issuedTokens(c)
 	j.mail(c)
 	for _, err := range c.Events.Validate() {
 		var key *events.KeyError

@@ -5,9 +5,11 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rollcall-sync/rollcall/internal/admission"
 	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/sync"
 )
 
 // authenticate finds the connection behind the bearer token. Nothing else of
@@ -23,7 +25,7 @@ func (x *exchange) authenticate() error {
 		return err
 	}
 	x.token, x.scopes = row.ID, row.Scopes
-	x.h.uses.Used(row.ID, x.start)
+	x.h.used(row, x.start)
 	if x.link, err = x.h.link(x.r.Context(), linkKey{row.Workspace, row.Connection}); err != nil {
 		x.link = nil
 		return err
@@ -43,7 +45,11 @@ func (x *exchange) bearer(header []string) (*store.TokenRow, error) {
 	if !found || !sameName(scheme, "Bearer") {
 		return nil, x.wrongToken()
 	}
-	token, err := ParseToken(strings.TrimSpace(text))
+	text = strings.TrimSpace(text)
+	if x.h.issuedTokens != nil && strings.HasPrefix(text, jwtPrefix) {
+		return x.issued(text)
+	}
+	token, err := ParseToken(text)
 	if err != nil {
 		return nil, x.wrongToken()
 	}
@@ -59,6 +65,37 @@ func (x *exchange) bearer(header []string) (*store.TokenRow, error) {
 	return row, nil
 }
 
+// jwtPrefix begins every JWT: its first part is an object in base64url. No
+// token of ours begins so.
+const jwtPrefix = "ey"
+
+// tokenIssued is the kind of the rows that stand for tokens of other
+// authorization servers: no store has them.
+const tokenIssued = "issued"
+
+// maxSubject bounds what reports keep of a client's name, in bytes.
+const maxSubject = 64
+
+// issued lets a client in by a token that another authorization server has
+// issued to it. It has no scopes of ours, so all of them.
+func (x *exchange) issued(text string) (*store.TokenRow, error) {
+	workspaceID, connection, subject, err := x.h.issuedTokens(x.r.Context(), text)
+	switch {
+	case errors.Is(err, sync.ErrProvider):
+		return nil, errBusy(storeAway, "the keys of the token's issuer cannot be read now, nothing was changed. Remedy: send the request again").causedBy(err)
+	case err != nil:
+		return nil, x.wrongToken()
+	}
+	return &store.TokenRow{Workspace: workspaceID, Connection: connection, Kind: tokenIssued, ID: "issued:" + clip(subject, maxSubject)}, nil
+}
+
+// used notes the use of a token that has a row.
+func (h *Handler) used(row *store.TokenRow, at time.Time) {
+	if row.Kind != tokenIssued {
+		h.uses.Used(row.ID, at)
+	}
+}
+
 // Authorize judges the bearer token of a request to something else than SCIM:
 // it gives the token's workspace if the token has the scope, or is without
 // scopes. The error is an *Error of status 401 or 403, or the store's.
@@ -68,7 +105,7 @@ func (h *Handler) Authorize(r *http.Request, scope string) (workspaceID string, 
 	if err != nil {
 		return "", err
 	}
-	h.uses.Used(row.ID, x.start)
+	h.used(row, x.start)
 	if len(row.Scopes) > 0 && !slices.Contains(row.Scopes, scope) {
 		return "", errDenied("", "the token has no scope for this. Remedy: create a token with the scope %s", scope)
 	}

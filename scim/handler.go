@@ -53,6 +53,11 @@ type Options struct {
 	// EventURIs are the SCIM events that are really sent, for
 	// ServiceProviderConfig (RFC 9967 section 3); nil when there are none.
 	EventURIs []string
+	// Issued judges access tokens of other authorization servers (JWTs): it
+	// gives the one connection that a token lets its client in at, and the
+	// client's name. The error is sync.ErrProvider if that cannot be told now;
+	// any other says that the token is not good. Nil lets none in.
+	Issued func(ctx context.Context, token string) (workspaceID, connection, subject string, err error)
 }
 
 // Terms are what the configuration says of a connection.
@@ -86,11 +91,12 @@ type Handler struct {
 	open   *admission.Buckets // Discovery without a token by address.
 	issued *admission.Buckets // Access tokens by client.
 
-	uses     *admission.LastUses
-	timeline *timeline
-	tokens   *admission.Tokens
-	turns    turns
-	general  *discovery
+	issuedTokens func(ctx context.Context, token string) (workspaceID, connection, subject string, err error)
+	uses         *admission.LastUses
+	timeline     *timeline
+	tokens       *admission.Tokens
+	turns        turns
+	general      *discovery
 
 	mu    stdsync.RWMutex
 	links map[linkKey]*link // guarded by mu
@@ -123,7 +129,8 @@ func NewHandler(opt Options) (*Handler, error) {
 		engine: opt.Engine, store: opt.Store, log: opt.Logger, now: opt.Now, proxies: opt.TrustedProxies,
 		base:     strings.TrimSuffix(strings.TrimRight(opt.PublicURL, "/"), basePath) + basePath,
 		userBody: orDefault(opt.UserBody, maxUserBody), groupBody: orDefault(opt.GroupBody, maxGroupBody),
-		links: map[linkKey]*link{}, eventURIs: opt.EventURIs, tokens: admission.NewTokens(opt.Store, opt.Logger),
+		issuedTokens: opt.Issued,
+		links:        map[linkKey]*link{}, eventURIs: opt.EventURIs, tokens: admission.NewTokens(opt.Store, opt.Logger),
 		failed: admission.NewBuckets(failedPerMinute/60.0, failedPerMinute), open: admission.NewBuckets(openRate, openBurst),
 		issued: admission.NewBuckets(issuedPerMinute/60.0, issuedPerMinute),
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"github.com/rollcall-sync/rollcall/scim"
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/sync"
+	"github.com/rollcall-sync/rollcall/sync/oidc"
 )
 
 type serveCmd struct {
@@ -85,6 +87,7 @@ type daemon struct {
 	store   *store.Store
 	engine  *sync.Engine
 	handler *scim.Handler
+	issued  *oidc.AccessTokens // nil until startDaemon is through
 	product *api.Handler
 	events  *events.Dispatcher
 	join    *api.Join   // nil until startDaemon is through
@@ -140,10 +143,13 @@ func startDaemon(ctx context.Context, config *configs.Config, log *slog.Logger) 
 	if err != nil {
 		return d, err
 	}
+	if d.issued, err = issuedTokens(config, d.url, log); err != nil {
+		return d, err
+	}
 	d.handler, err = scim.NewHandler(scim.Options{
 		Engine: d.engine, Store: d.store, Logger: log, PublicURL: d.url, TrustedProxies: proxies,
 		UserBody: int64(config.Limits.UserBody), GroupBody: int64(config.Limits.GroupBody),
-		Terms: terms, EventURIs: config.Events.SCIMEventURIs(),
+		Terms: terms, EventURIs: config.Events.SCIMEventURIs(), Issued: d.issued.Prove,
 	})
 	if err != nil {
 		return d, err
@@ -198,6 +204,24 @@ func connectionTerms(config *configs.Config) (func(workspace, connection string)
 		}
 	}
 	return func(workspace, connection string) scim.Terms { return of[[2]string{workspace, connection}] }, nil
+}
+
+// issuedTokens judges access tokens of other authorization servers, whose
+// audience is our own SCIM endpoint unless the configuration says another.
+func issuedTokens(config *configs.Config, url string, log *slog.Logger) (*oidc.AccessTokens, error) {
+	var list []oidc.AccessTerms
+	for i := range config.Workspaces {
+		w := &config.Workspaces[i]
+		for k := range w.Connections {
+			c := &w.Connections[k]
+			if c.Kind == "scim" && c.Tokens.Has() {
+				list = append(list, oidc.AccessTerms{
+					Workspace: w.ID, Connection: c.ID, Config: c.Tokens, Audience: cmp.Or(c.Tokens.Audience, strings.TrimSuffix(url, "/")+"/scim/v2"),
+				})
+			}
+		}
+	}
+	return oidc.NewAccessTokens(list, log, time.Now)
 }
 
 // schedule prepares the polls of all directories, and the timers that every
@@ -428,6 +452,9 @@ func (d *daemon) close() error {
 				errs = append(errs, err)
 			}
 		}
+	}
+	if d.issued != nil {
+		d.issued.Close()
 	}
 	if d.join != nil {
 		d.join.Close()

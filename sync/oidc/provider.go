@@ -48,6 +48,8 @@ type Provider struct {
 	cfg    Config
 	opt    Options
 	client *http.Client
+	// keysOnly: nobody signs in, and of discovery the keys alone are used.
+	keysOnly bool
 
 	mu       stdsync.Mutex
 	found    *endpoints // of the last discovery that succeeded
@@ -143,14 +145,20 @@ func (p *Provider) discover(ctx context.Context) (*endpoints, error) {
 	if e.Issuer != p.cfg.Issuer {
 		return nil, fmt.Errorf("%w: the document at %s is of issuer %q, and the connection is of %q: write the issuer exactly so", sync.ErrProvider, at, e.Issuer, p.cfg.Issuer)
 	}
-	err = p.judge(ctx, &p.cfg, at, map[string]string{
+	named := map[string]string{
 		"authorization_endpoint": e.Authorization, "token_endpoint": e.Token, "jwks_uri": e.Keys,
 		"userinfo_endpoint": e.UserInfo, "revocation_endpoint": e.Revocation,
-	}, "userinfo_endpoint", "revocation_endpoint")
-	if err != nil {
+	}
+	if p.keysOnly {
+		named = map[string]string{"jwks_uri": e.Keys}
+	}
+	if err = p.judge(ctx, &p.cfg, at, named, "userinfo_endpoint", "revocation_endpoint"); err != nil {
 		return nil, err
 	}
 	e.keys = newKeySet(e.Keys, p.client, p.opt.Now)
+	if p.keysOnly {
+		return e, nil
+	}
 	if e.method, err = p.cfg.SignIn.proof(e.AuthMethods); err != nil {
 		return nil, fmt.Errorf("%w: %w", sync.ErrProvider, err)
 	}

@@ -91,20 +91,8 @@ func (v *validation) loopback(host string) bool {
 // write instead. It reads no file and calls nobody.
 func (c Config) Validate() []error {
 	v := &validation{}
-	for i, text := range c.AllowPrivateNetworks {
-		p, err := netip.ParsePrefix(text)
-		if err != nil {
-			v.addf(fmt.Sprintf("allow_private_networks[%d]", i), "%q is no range: write it as 10.0.0.0/24", text)
-			continue
-		}
-		v.networks = append(v.networks, p.Masked())
-	}
+	v.networksAndHosts(&c)
 	v.issuer(&c)
-	for i, host := range c.EndpointHosts {
-		if !hostPattern.MatchString(host) && net.ParseIP(host) == nil {
-			v.addf(fmt.Sprintf("endpoint_hosts[%d]", i), "%q is no host name: write it alone, in lower case, as in keys.acme.com", host)
-		}
-	}
 	if !c.SignIn.Has() && !c.Directory.Has() && !c.Signals.SSF.Has() {
 		v.addf("sign_in", "is missing, and so are directory and signals: the connection would do nothing; name a client_id")
 	}
@@ -114,6 +102,23 @@ func (c Config) Validate() []error {
 	v.trust(&c)
 	v.directory(&c)
 	return v.found
+}
+
+// networksAndHosts judges whom the provider's addresses may name (ON1, ON2).
+func (v *validation) networksAndHosts(c *Config) {
+	for i, text := range c.AllowPrivateNetworks {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			v.addf(fmt.Sprintf("allow_private_networks[%d]", i), "%q is no range: write it as 10.0.0.0/24", text)
+			continue
+		}
+		v.networks = append(v.networks, p.Masked())
+	}
+	for i, host := range c.EndpointHosts {
+		if !hostPattern.MatchString(host) && net.ParseIP(host) == nil {
+			v.addf(fmt.Sprintf("endpoint_hosts[%d]", i), "%q is no host name: write it alone, in lower case, as in keys.acme.com", host)
+		}
+	}
 }
 
 // issuer judges the issuer and the tenant.
