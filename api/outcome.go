@@ -100,7 +100,7 @@ func preview(res *sync.Result, o *sync.Outcome) (*reply, error) {
 		o := &res.Outcomes[i]
 		d := &o.Decision
 		v.Changes = append(v.Changes, changeView{
-			Kind: string(d.Change.Kind), Target: d.Change.Subject.Label, Summary: workspace.Describe(d.Change), Outcome: o.Outcome,
+			Kind: string(d.Change.Kind), Target: d.Change.Subject.Label, Summary: o.Summary, Outcome: o.Outcome,
 			Row: string(d.Row), Rule: d.Rule, Reason: d.Reason, Remedy: d.Remedy,
 		})
 	}

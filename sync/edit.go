@@ -183,11 +183,7 @@ func (u *unit) editActor(as string, kind workspace.ActorKind, channel workspace.
 
 // personActor is an active member as an actor, with the role they have now.
 func (u *unit) personActor(name string, kind workspace.ActorKind, channel workspace.Channel) (workspace.Actor, error) {
-	m, err := u.find(name)
-	var unknown *EditError
-	if errors.As(err, &unknown) {
-		unknown.Field = "as"
-	}
+	m, err := u.findIn("as", name)
 	if err != nil {
 		return workspace.Actor{}, err
 	}
@@ -201,13 +197,16 @@ func (u *unit) personActor(name string, kind workspace.ActorKind, channel worksp
 }
 
 // find gives a member by id or address.
-func (u *unit) find(name string) (*workspace.Member, error) {
+func (u *unit) find(name string) (*workspace.Member, error) { return u.findIn("member", name) }
+
+// findIn is find for another field of a wish than the member it is about.
+func (u *unit) findIn(field, name string) (*workspace.Member, error) {
 	m, err := u.memberByEmail(emailKey(name))
 	if err == nil && m == nil {
 		m, err = u.member(name)
 	}
 	if errors.Is(err, workspace.ErrNotFound) {
-		return nil, &EditError{Field: "member", Reason: fmt.Sprintf("there is no member %q", name), Remedy: "see rollcall members list"}
+		return nil, &EditError{Field: field, Reason: fmt.Sprintf("there is no member %q", name), Remedy: "name somebody of the members list by id or address"}
 	}
 	return m, err
 }
@@ -289,6 +288,9 @@ type heldEdits struct {
 
 // planEdit plans one edit.
 func (u *unit) planEdit(e *Edit) error {
+	if !e.Until.IsZero() && workspace.At(e.Until) <= u.now {
+		return &EditError{Field: untilField(e.Kind), Reason: "the moment has passed", Remedy: "give a moment in the future"}
+	}
 	switch e.Kind {
 	case EditRole, EditUnpin, EditDeactivate, EditReactivate, EditRemove, EditSessions, EditTransfer, EditProfile:
 		return u.planMemberEdit(e)
@@ -310,6 +312,18 @@ func (u *unit) planEdit(e *Edit) error {
 		return u.planDomainEdit(e)
 	default:
 		return &EditError{Field: "kind", Reason: fmt.Sprintf("unknown edit %q", e.Kind), Remedy: "see the list of edits"}
+	}
+}
+
+// untilField is what the end of a grant is called in wishes of a kind.
+func untilField(k EditKind) string {
+	switch k {
+	case EditRole:
+		return "role_until"
+	case EditReactivate:
+		return "access_end"
+	default:
+		return "until"
 	}
 }
 

@@ -66,7 +66,7 @@ func (u *unit) planInvitationEdit(e *Edit) error {
 	ref := workspace.Ref{Type: "invitation", ID: inv.ID, Label: inv.Email}
 	var assigns []workspace.Change
 	for _, name := range e.Numbers {
-		n, err := u.findNumber(name)
+		n, err := u.findNumber("numbers", name)
 		if err != nil {
 			return err
 		}

@@ -103,7 +103,7 @@ func (u *unit) planRemoval(p *person, e *Edit) error {
 	c.Why = "removed"
 	p.want.HandoverTo = e.Handover
 	if e.Handover != "" {
-		heir, err := u.find(e.Handover)
+		heir, err := u.findIn("handover", e.Handover)
 		if err != nil {
 			return err
 		}

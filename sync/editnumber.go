@@ -12,14 +12,15 @@ import (
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
-// findNumber gives a number by id or E.164 text.
-func (u *unit) findNumber(name string) (*workspace.Number, error) {
+// findNumber gives a number by id or E.164 text; field is where a wish names
+// it.
+func (u *unit) findNumber(field, name string) (*workspace.Number, error) {
 	read, err := u.tx.NumberByE164(name)
 	if errors.Is(err, workspace.ErrNotFound) {
 		read, err = u.tx.Number(name)
 	}
 	if errors.Is(err, workspace.ErrNotFound) {
-		return nil, &EditError{Field: "number", Reason: fmt.Sprintf("%q is not in the inventory", name), Remedy: "see rollcall numbers list, or add it with rollcall numbers import"}
+		return nil, &EditError{Field: field, Reason: fmt.Sprintf("%q is not in the inventory", name), Remedy: "see rollcall numbers list, or add it with rollcall numbers import"}
 	}
 	if err != nil {
 		return nil, err
@@ -32,7 +33,7 @@ func (u *unit) planNumberEdit(e *Edit) error {
 	if e.Kind == EditImport {
 		return u.planImport(e)
 	}
-	n, err := u.findNumber(e.Number)
+	n, err := u.findNumber("number", e.Number)
 	if err != nil {
 		return err
 	}
@@ -194,7 +195,7 @@ func (u *unit) planImport(e *Edit) error {
 	if in.Owner == "" {
 		return nil
 	}
-	m, err := u.find(in.Owner)
+	m, err := u.findIn("owner", in.Owner)
 	if err != nil {
 		return err
 	}

@@ -156,6 +156,7 @@ type Result struct {
 // Outcome is one decision with what became of it.
 type Outcome struct {
 	Decision workspace.Decision
+	Summary  string // the change as one line for people, as the report has it
 	Outcome  string // applied, held, denied, failed, noop
 	HoldID   string
 	PlanHash string

@@ -93,6 +93,36 @@ func TestLeaverEventTellsWhatIsLost(t *testing.T) {
 	})
 }
 
+// TestAssignmentTellsItsPlace: who is told of access is told the place in the
+// ring order that it has after the commit (R13); view-only has none.
+func TestAssignmentTellsItsPlace(t *testing.T) {
+	w := lite(t)
+	w.numbers("+4722000001")
+	for _, name := range []string{"bea", "cy", "eve"} {
+		w.push(&user{name: name})
+	}
+	assign := func(name string, access workspace.Access) {
+		w.mustEdit("ann@acme.com", Edit{Kind: EditAssign, Member: name + "@acme.com", Number: "+4722000001", Access: access})
+	}
+	assign("bea", workspace.AccessShared)
+	assign("cy", workspace.AccessViewOnly)
+	assign("eve", workspace.AccessShared)
+	assign("cy", workspace.AccessShared)
+	who := map[string]string{}
+	for _, name := range []string{"bea", "cy", "eve"} {
+		who[w.member(name+"@acme.com")] = name
+	}
+	var got []string
+	for _, e := range w.outbox("number.assigned", "number.access_changed") {
+		got = append(got, fmt.Sprintf("%s %s %d", who[e.Data.Member], e.Data.Access, e.Data.Ring))
+	}
+	slices.Sort(got)
+	want := []string{"bea shared 1", "cy shared 3", "cy view_only 0", "eve shared 2"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("places (-want +got):\n%s", diff)
+	}
+}
+
 // TestLeaverEventAlwaysFits: whatever somebody had, the event stays below the
 // 64 KiB of a webhook (WH1), or it could never be delivered (OB6).
 func TestLeaverEventAlwaysFits(t *testing.T) {

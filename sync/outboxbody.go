@@ -128,7 +128,7 @@ func (u *unit) eventData(c *workspace.Change, name string) eventData {
 		d.State = string(claim.State)
 	}
 	if a, ok := c.After.(workspace.Assignment); ok {
-		d.Access, d.Ring = a.Access.String(), a.Ring
+		d.Access, d.Ring = a.Access.String(), u.ringOf(c.Subject.ID, a)
 	}
 	if c.Kind == workspace.NumberOwner {
 		owns := c.After != nil
@@ -140,6 +140,20 @@ func (u *unit) eventData(c *workspace.Change, name string) eventData {
 		}
 	}
 	return d
+}
+
+// ringOf is the place in a number's ring order that an assignment has after
+// the unit; 0 for who does not ring. The change itself was planned before the
+// order was closed (R13).
+func (u *unit) ringOf(number string, a workspace.Assignment) int {
+	if n := u.view.Numbers[number]; n != nil {
+		for i := range n.Assignments {
+			if n.Assignments[i].Kind == a.Kind && n.Assignments[i].To == a.To {
+				return n.Assignments[i].Ring
+			}
+		}
+	}
+	return a.Ring
 }
 
 // tailOf gives the applied changes of a leaver's tail.

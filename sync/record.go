@@ -194,6 +194,7 @@ func (u *unit) recordChange(i, seq int, commit *audit.Committer) (recorded, erro
 		Summary: u.view.Describe(c), Modified: workspace.Modify(c), Invariants: d.Invariants, Outcome: o.Outcome,
 		Decision: DecisionReport{Verdict: string(d.Verdict), Rule: d.Rule, Reason: d.Reason, Remedy: d.Remedy, HoldID: optional(o.HoldID), PlanHash: optional(o.PlanHash)},
 	}
+	o.Summary = rep.Summary
 	if row, ok := workspace.Lookup(d.Row); ok {
 		rep.Decision.Row, rep.Decision.RowText = optional(string(row.ID)), optional(row.Text)
 	}

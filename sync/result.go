@@ -13,6 +13,9 @@ func (u *unit) result() (Result, error) {
 		if u.plan[i].Kind != "" && u.outcomes[i].Outcome != "dropped" {
 			o := u.outcomes[i]
 			o.Decision.Change = u.plan[i].Change
+			if o.Summary == "" { // nothing new: the report counts it only
+				o.Summary = u.view.Describe(o.Decision.Change)
+			}
 			r.Outcomes = append(r.Outcomes, o)
 		}
 	}

@@ -34,7 +34,7 @@ func (u *unit) planSuccessors(e *Edit) error {
 	}
 	var ids, labels []string
 	for _, name := range e.Successors {
-		m, err := u.find(name)
+		m, err := u.findIn("successors", name)
 		if err != nil {
 			return err
 		}

@@ -156,11 +156,8 @@ func flag(b bool) string {
 
 // Describe writes a change as one line for people, without its subject's
 // name where the line stands under it: "role member -> admin",
-// "+4722000002 -> dan@acme.com exclusive". It knows no labels but the
-// subject's; View.Describe knows those of the view.
-func Describe(c Change) string { return describe(c, func(id string) string { return id }) }
-
-// Describe is Describe with ids turned into the labels of the view's nouns.
+// "+4722000002 -> dan@acme.com exclusive". Nouns that the view does not have
+// are named by their ids.
 func (v *View) Describe(c Change) string {
 	return describe(c, func(id string) string {
 		if n := v.Numbers[id]; n != nil {

@@ -187,7 +187,7 @@ func orderIndependent(t *rapid.T, p Proposal, ds []Decision) {
 func show(ds []Decision) string {
 	s := ""
 	for _, d := range ds {
-		s += fmt.Sprintf("%s %s %s %s: %s [%s] %s\n", d.Change.ID, d.Change.Kind, d.Change.Subject.ID, Describe(d.Change), d.Verdict, d.Rule, d.Reason)
+		s += fmt.Sprintf("%s %s %s %s: %s [%s] %s\n", d.Change.ID, d.Change.Kind, d.Change.Subject.ID, new(View).Describe(d.Change), d.Verdict, d.Rule, d.Reason)
 	}
 	return s
 }

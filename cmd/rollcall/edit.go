@@ -63,7 +63,7 @@ func writeOutcomes(out io.Writer, r *sync.Result, dryRun bool) error {
 	for i := range r.Outcomes {
 		o := &r.Outcomes[i]
 		d := &o.Decision
-		text := fmt.Sprintf("%-8s%s  %s\n", o.Outcome, clean(d.Change.Subject.Label), clean(workspace.Describe(d.Change)))
+		text := fmt.Sprintf("%-8s%s\n", o.Outcome, about(d.Change.Subject.Label, o.Summary))
 		if o.Outcome != "applied" && d.Reason != "" {
 			text += fmt.Sprintf("        rule %s: %s\n        do   %s\n", d.Rule, clean(d.Reason), clean(d.Remedy))
 		}

@@ -126,7 +126,7 @@ func (c *planCmd) show(env *environment, views []planView) error {
 		v := &views[i]
 		what := make([]string, len(v.Changes))
 		for i := range v.Changes {
-			what[i] = v.Changes[i].Target.Label + " " + v.Changes[i].Summary
+			what[i] = subject(&v.Changes[i])
 		}
 		hash := v.PlanHash
 		if c.Format == "text" {

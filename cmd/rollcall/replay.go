@@ -84,7 +84,7 @@ func writeReplay(env *environment, out *sync.Replayed) error {
 	}{{"+", out.Added}, {"-", out.Missing}} {
 		for i := range side.changes {
 			ch := &side.changes[i]
-			line := fmt.Sprintf("%s %-7s %s  %s", side.mark, ch.Outcome, ch.Target.Label, ch.Summary)
+			line := fmt.Sprintf("%s %-7s %s", side.mark, ch.Outcome, subject(ch))
 			if ch.Member != nil && ch.Member.Label != ch.Target.Label {
 				line += "  (" + ch.Member.Label + ")"
 			}

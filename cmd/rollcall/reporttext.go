@@ -85,13 +85,16 @@ func reasons(b *strings.Builder, why, do string) {
 	}
 }
 
-// subject is what a change is about and does. Summaries that name their
-// subject themselves stand alone.
-func subject(c *sync.ChangeReport) string {
-	if strings.Contains(c.Summary, c.Target.Label) {
-		return clean(c.Summary)
+// subject is what a change is about and does.
+func subject(c *sync.ChangeReport) string { return about(c.Target.Label, c.Summary) }
+
+// about puts the label of a change's subject before its summary. Summaries
+// that name their subject themselves stand alone.
+func about(label, summary string) string {
+	if strings.Contains(summary, label) {
+		return clean(summary)
 	}
-	return orDash(c.Target.Label) + "  " + clean(c.Summary)
+	return orDash(label) + "  " + clean(summary)
 }
 
 // exception is a change that failed, is held or was denied.
