@@ -76,7 +76,7 @@ func (x *exchange) authenticate() error {
 	if err != nil {
 		return err
 	}
-	if wait, ok := x.h.rates.Take(row.ID, x.start); !ok {
+	if wait, ok := x.h.rates.Take(row.ID, x.start); !ok && !x.cuts() {
 		return errTooMany(wait)
 	}
 	handle, err := x.h.engine.Handle(row.Workspace)
@@ -118,7 +118,8 @@ func (x *exchange) prove() (*store.TokenRow, bearer.Token, error) {
 
 // Authorize tells which workspace a request may read with a scope, for
 // handlers beside this one. It gives ErrUnauthenticated or ErrScope when it
-// may not; any other error is ours.
+// may not, and a *Problem with status 429 when too much was asked; any other
+// error is ours.
 func (h *Handler) Authorize(r *http.Request, scope string) (string, error) {
 	x := &exchange{h: h, r: r, start: h.now(), ip: admission.ClientIP(h.proxies, r)}
 	err := x.authenticate()
@@ -126,6 +127,8 @@ func (h *Handler) Authorize(r *http.Request, scope string) (string, error) {
 	switch {
 	case errors.As(err, &p) && p.Status == http.StatusForbidden:
 		return "", ErrScope
+	case errors.As(err, &p) && p.Status == http.StatusTooManyRequests:
+		return "", p
 	case errors.As(err, &p):
 		return "", ErrUnauthenticated
 	case err != nil:

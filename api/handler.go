@@ -213,17 +213,25 @@ func (x *exchange) serve() error {
 	if err := x.read(); err != nil {
 		return err
 	}
-	select {
-	case x.h.busy <- struct{}{}:
-		defer func() { <-x.h.busy }()
-	case <-ctx.Done():
-		return errBusy()
+	if !x.cuts() {
+		select {
+		case x.h.busy <- struct{}{}:
+			defer func() { <-x.h.busy }()
+		case <-ctx.Done():
+			return errBusy()
+		}
 	}
 	answer, err := x.route.run(x)
 	if err != nil {
 		return err
 	}
 	return x.write(answer)
+}
+
+// cuts reports whether the request ends access: it is of the leaver lane
+// (PR3). A dry run ends nothing.
+func (x *exchange) cuts() bool {
+	return x.route != nil && x.route.cut && x.r.URL.Query().Get("dry_run") != "true"
 }
 
 // logged writes the line of a request: failures always, the rest for those

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"strings"
 
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/sync"
@@ -77,8 +78,16 @@ func readNumber(r *store.Reader, id string) (numberView, error) {
 }
 
 func listNumbers(x *exchange) (*reply, error) {
+	number := x.query.Get("number")
+	// In a query a plus that is not escaped is a blank.
+	if rest, blank := strings.CutPrefix(number, " "); blank {
+		number = "+" + rest
+	}
+	if x.query.Has("number") && !e164.MatchString(number) {
+		return nil, invalid(header("number", "it is not in E.164 form", "write it as +4722000001"))
+	}
 	return listed(x, func(r *store.Reader, after string, limit int) ([]store.NumberListing, error) {
-		return r.Numbers(x.query.Get("number"), after, limit)
+		return r.Numbers(number, after, limit)
 	}, func(n store.NumberListing) string { return n.E164 },
 		func(r *store.Reader, n store.NumberListing) (numberView, error) { return viewNumber(r, &n) })
 }

@@ -49,6 +49,10 @@ func (p *Problem) Error() string { return p.Code + ": " + p.Detail }
 // Unwrap returns the cause, nil if there is none.
 func (p *Problem) Unwrap() error { return p.cause }
 
+// RetryAfter is how long to wait before the request is sent again; 0 if
+// waiting does not help.
+func (p *Problem) RetryAfter() time.Duration { return p.retry }
+
 // causedBy returns a copy of p that remembers the cause for the log.
 func (p *Problem) causedBy(cause error) *Problem {
 	c := *p
@@ -145,7 +149,7 @@ func denied(d *workspace.Decision, run string) *Problem {
 }
 
 func errNotFound() *Problem {
-	return &Problem{Status: http.StatusNotFound, Code: "not_found", Detail: "There is no such thing in this workspace."}
+	return &Problem{Status: http.StatusNotFound, Code: "not_found", Detail: "There is no such thing in this workspace.", Remedy: "Take the id from the listing."}
 }
 
 // errUnauthorized: any bad token. One text for all reasons.

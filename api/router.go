@@ -18,6 +18,8 @@ type route struct {
 	acting bool
 	// writes: Idempotency-Key and dry_run are taken; match: If-Match too.
 	writes, match bool
+	// cut: it ends access, so no rate and no queue refuses it (PR3).
+	cut bool
 	// etag: the answer has a validator, and If-None-Match is taken.
 	etag    bool
 	query   []parameter

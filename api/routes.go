@@ -142,6 +142,8 @@ func routes() []route {
 			table[i].acting = false // nobody is a member yet
 		case "approveHold", "rejectHold":
 			table[i].match = false // the plan's hash says what was seen
+		case "deactivateMember", "removeMember", "endSessions", "endSession":
+			table[i].cut = true
 		}
 	}
 	return append(table, feedRoutes()...)

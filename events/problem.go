@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
+	"time"
 )
 
 // Authorize tells which workspace a request may read with a scope. It gives
-// ErrUnauthenticated or ErrForbidden when it may not; any other error is ours.
+// ErrUnauthenticated, ErrForbidden or a *TooManyError when it may not; any
+// other error is ours.
 type Authorize func(r *http.Request, scope string) (workspace string, err error)
 
 // ScopeRevocations is the scope of the revocation feed and the epochs (RF4).
@@ -19,6 +22,12 @@ var (
 	ErrForbidden       = errors.New("the token lacks the scope")
 )
 
+// TooManyError is a refusal of Authorize: too much was asked. Wait is when to
+// come back.
+type TooManyError struct{ Wait time.Duration }
+
+func (e *TooManyError) Error() string { return "too many requests: wait " + e.Wait.String() }
+
 // problem is an error body (RFC 9457).
 type problem struct {
 	Type   string `json:"type"`
@@ -26,21 +35,30 @@ type problem struct {
 	Status int    `json:"status"`
 	Detail string `json:"detail,omitempty"`
 	Code   string `json:"code"`
+	// RequestID is the id that the server in front gave the request, so that
+	// every problem of the API has the same fields.
+	RequestID string `json:"request_id"`
 }
 
 // fail writes a problem; code is a stable word for programs.
 func (a *api) fail(w http.ResponseWriter, status int, code, detail string) {
-	a.write(w, status, "application/problem+json", problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Code: code})
+	a.write(w, status, "application/problem+json", problem{
+		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Code: code, RequestID: w.Header().Get("X-Request-Id"),
+	})
 }
 
 // refuse answers for a refusal of Authorize.
 func (a *api) refuse(w http.ResponseWriter, err error) {
+	var tooMany *TooManyError
 	switch {
+	case errors.As(err, &tooMany):
+		w.Header().Set("Retry-After", strconv.Itoa(max(1, int((tooMany.Wait+time.Second-1)/time.Second))))
+		a.fail(w, http.StatusTooManyRequests, "too_many", "too many requests: come back after Retry-After, and wait for news with wait=25s")
 	case errors.Is(err, ErrUnauthenticated):
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		a.fail(w, http.StatusUnauthorized, "unauthenticated", "present a valid bearer token")
 	case errors.Is(err, ErrForbidden):
-		a.fail(w, http.StatusForbidden, "forbidden", "the token needs the scope "+ScopeRevocations)
+		a.fail(w, http.StatusForbidden, "forbidden", "the token needs the scope "+ScopeRevocations+", and to be used from its networks")
 	default:
 		a.broken(w, err)
 	}

@@ -53,6 +53,8 @@ func feedReader(h *scim.Handler) events.Authorize {
 			return "", events.ErrUnauthenticated
 		case refused.Status == http.StatusForbidden:
 			return "", events.ErrForbidden
+		case refused.Status == http.StatusTooManyRequests:
+			return "", &events.TooManyError{Wait: refused.RetryAfter}
 		default:
 			return "", err
 		}

@@ -25,7 +25,10 @@ func newAPI(d *daemon, proxies []netip.Prefix) (*api.Handler, error) {
 			return pushed(r, scope)
 		}
 		ws, err := product.Authorize(r, scope)
+		var refused *api.Problem
 		switch {
+		case errors.As(err, &refused) && refused.Status == http.StatusTooManyRequests:
+			return "", &events.TooManyError{Wait: refused.RetryAfter()}
 		case errors.Is(err, api.ErrUnauthenticated):
 			return "", events.ErrUnauthenticated
 		case errors.Is(err, api.ErrScope):
