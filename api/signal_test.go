@@ -135,12 +135,12 @@ func TestPushEndpoint(t *testing.T) {
 		t.Errorf("zoe is %s", state)
 	}
 	limited := 0
-	for range 2 * signalBurst {
+	for range 8 * signalsUsual {
 		if status, _ := push("", kind, ""); status == http.StatusTooManyRequests {
 			limited++
 		}
 	}
-	if limited < signalBurst/2 {
+	if limited < 2*signalsUsual {
 		t.Errorf("only %d of a flood are refused", limited)
 	}
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -65,6 +66,10 @@ type SignInOptions struct {
 	Connections []SignInConnection
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
+	// SignIns are how many sign-ins one address begins in a minute, Signals how
+	// many signals of one connection and address are looked at in a second; zero
+	// is 10 and 50.
+	SignIns, Signals int
 	// Ask reads one person from a directory, now; nil asks nobody.
 	Ask func(ctx context.Context, workspace, connection, person, trigger string) error
 }
@@ -72,10 +77,8 @@ type SignInOptions struct {
 // The limits of sign-ins and signals (reliability section 8, SI4, ON4).
 const (
 	signInBody   = 64 << 10
-	signInRate   = 10.0 / 60 // begun or ended, per address
-	signInBurst  = 20
-	signalRate   = 50.0 // per connection and address, before any signature is looked at
-	signalBurst  = 200
+	signInsUsual = 10 // begun or ended a minute, per address; twice as many at once
+	signalsUsual = 50 // a second, per connection and address; four times as many at once
 	askedAtOnce  = 8
 	signInMax    = 40 * time.Second
 	maxReturnURL = 2048
@@ -111,9 +114,10 @@ func NewSignIn(opt SignInOptions) (*SignIn, error) {
 	if opt.Logger == nil {
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
+	ins, signals := float64(cmp.Or(opt.SignIns, signInsUsual)), float64(cmp.Or(opt.Signals, signalsUsual))
 	s := &SignIn{
 		opt: opt, log: opt.Logger, now: opt.Now, of: map[string]*SignInConnection{}, secure: strings.HasPrefix(opt.PublicURL, "https://"),
-		mux: http.NewServeMux(), people: admission.NewBuckets(signInRate, signInBurst), signals: admission.NewBuckets(signalRate, signalBurst),
+		mux: http.NewServeMux(), people: admission.NewBuckets(ins/60, 2*ins), signals: admission.NewBuckets(signals, 4*signals),
 		asking: make(chan struct{}, askedAtOnce),
 	}
 	s.background, s.stop = context.WithCancel(context.Background())

@@ -407,7 +407,7 @@ func TestSignInRate(t *testing.T) {
 			t.Fatal(res.Status)
 		}
 	}
-	if n != signInBurst {
+	if n != 2*signInsUsual {
 		t.Errorf("%d at once", n)
 	}
 	x.pass(time.Minute)

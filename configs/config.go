@@ -76,6 +76,16 @@ type Limits struct {
 	UserBody              Bytes         `yaml:"user_body"`  // GD04
 	GroupBody             Bytes         `yaml:"group_body"` // GD04
 	Drain                 time.Duration `yaml:"drain"`
+	SignIns               int           `yaml:"sign_ins"` // begun a minute by one address; twice as many at once
+	Signals               int           `yaml:"signals"`  // a second of one connection and address
+	Codes                 Codes         `yaml:"codes"`
+}
+
+// Codes bound how many codes for joining are mailed in an hour (DC7).
+type Codes struct {
+	PerAddress int `yaml:"per_address"`
+	PerDomain  int `yaml:"per_domain"`
+	PerNetwork int `yaml:"per_network"` // asked for by one network address
 }
 
 // Workspace is one customer's workspace.
@@ -190,6 +200,7 @@ func (c *Config) setDefaults() {
 	c.Limits = Limits{
 		HeadTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute,
 		HeadBytes: 32 << 10, Connections: 4000, ConnectionsPerAddress: 200, Drain: 20 * time.Second,
+		SignIns: 10, Signals: 50, Codes: Codes{PerAddress: 5, PerDomain: 200, PerNetwork: 30},
 		UserBody: 1 << 20, GroupBody: 4 << 20,
 	}
 }

@@ -209,6 +209,11 @@ func (j *judge) limits(l *Limits) {
 		{"connections_per_address", l.ConnectionsPerAddress, 1, 1_000_000},
 		{"user_body", int(l.UserBody), 64 << 10, 16 << 20},
 		{"group_body", int(l.GroupBody), 64 << 10, 64 << 20},
+		{"sign_ins", l.SignIns, 1, 100_000},
+		{"signals", l.Signals, 1, 10_000},
+		{"codes.per_address", l.Codes.PerAddress, 1, 100},
+		{"codes.per_domain", l.Codes.PerDomain, 1, 1_000_000},
+		{"codes.per_network", l.Codes.PerNetwork, 1, 1_000_000},
 	} {
 		if n.got < n.least || n.got > n.most {
 			j.addf("limits."+n.key, "is %d: write a number from %d to %d", n.got, n.least, n.most)

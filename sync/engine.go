@@ -27,6 +27,8 @@ type Options struct {
 	Workspaces []Workspace
 	// Hosts are the names of this installation, which nobody claims (DC4).
 	Hosts []string
+	// Codes bound how many codes for joining are mailed.
+	Codes CodeLimits
 	// OnCommit, when set, is told of every unit of work once it is durable. It
 	// is called by many goroutines at once and must not block.
 	OnCommit func(Committed)
@@ -101,6 +103,7 @@ type Engine struct {
 	now    func() time.Time
 	build  string
 	hosts  []string
+	codes  CodeLimits
 	spaces map[string]*space
 	// onCommit is nil when nobody listens.
 	onCommit func(Committed)
@@ -146,7 +149,7 @@ func New(ctx context.Context, opt Options) (*Engine, error) {
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
 	e := &Engine{
-		store: opt.Store, log: opt.Logger, now: opt.Now, build: opt.Build, hosts: opt.Hosts, onCommit: opt.OnCommit,
+		store: opt.Store, log: opt.Logger, now: opt.Now, build: opt.Build, hosts: opt.Hosts, codes: opt.Codes.orUsual(), onCommit: opt.OnCommit,
 		spaces: map[string]*space{},
 	}
 	for _, cfg := range opt.Workspaces {

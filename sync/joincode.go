@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -21,14 +22,19 @@ import (
 
 // The terms of codes by mail (DC7).
 const (
-	codeDigits     = 6
-	codeTries      = 5
-	joinCodeFor    = 10 * time.Minute
-	codesOfAddress = 5   // an hour
-	codesOfDomain  = 200 // an hour
-	codesOfClient  = 30  // an hour
-	codesKept      = 24 * time.Hour
+	codeDigits  = 6
+	codeTries   = 5
+	joinCodeFor = 10 * time.Minute
+	codesKept   = 24 * time.Hour
 )
+
+// CodeLimits bound how many codes are mailed in an hour: to one address, to one
+// domain, and asked for by one network. Zero is 5, 200 and 30.
+type CodeLimits struct{ Address, Domain, Network int }
+
+func (l CodeLimits) orUsual() CodeLimits {
+	return CodeLimits{cmp.Or(l.Address, 5), cmp.Or(l.Domain, 200), cmp.Or(l.Network, 30)}
+}
 
 // Errors of codes. ErrCode says the same of a wrong code, one that has run
 // out, one that was used, and one that was never sent.
@@ -80,10 +86,10 @@ func (e *Engine) AskCode(ctx context.Context, browser, address, client string) (
 		if err != nil {
 			return err
 		}
-		if n.Client >= codesOfClient {
+		if n.Client >= e.codes.Network {
 			return ErrTooManyCodes
 		}
-		quiet = quiet || n.Address >= codesOfAddress || n.Domain >= codesOfDomain
+		quiet = quiet || n.Address >= e.codes.Address || n.Domain >= e.codes.Domain
 		if quiet {
 			row.Workspace = ""
 		}

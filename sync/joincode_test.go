@@ -108,13 +108,13 @@ func TestCodeRunsOut(t *testing.T) {
 func TestCodesAreLimited(t *testing.T) {
 	w := joining(t, lite(t))
 	ctx := context.Background()
-	for i := range codesOfAddress {
+	for i := range w.e.codes.Address {
 		w.mailed(fmt.Sprint("b", i), "zoe@acme.org")
 	}
 	if m, err := w.e.AskCode(ctx, "over", "ZOE@acme.org", "192.0.2.2"); m != nil || err != nil {
 		t.Errorf("too many for an address: %v %v", m, err)
 	}
-	for i := range codesOfDomain {
+	for i := range w.e.codes.Domain {
 		if _, err := w.e.AskCode(ctx, fmt.Sprint("d", i), fmt.Sprintf("a%d@acme.org", i), fmt.Sprintf("192.0.3.%d", i)); err != nil {
 			t.Fatal(err)
 		}
@@ -122,12 +122,12 @@ func TestCodesAreLimited(t *testing.T) {
 	if m, err := w.e.AskCode(ctx, "over2", "new@acme.org", "192.0.2.2"); m != nil || err != nil {
 		t.Errorf("too many for a domain: %v %v", m, err)
 	}
-	for i := range codesOfClient {
+	for i := range w.e.codes.Network {
 		if _, err := w.e.AskCode(ctx, fmt.Sprint("c", i), fmt.Sprintf("a%d@other.org", i), "192.0.2.9"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for i := range codesOfClient {
+	for i := range w.e.codes.Network {
 		if _, err := w.e.AskCode(ctx, fmt.Sprint("v6-", i), fmt.Sprintf("b%d@other.org", i), fmt.Sprintf("2001:db8:0:1::%x", i+1)); err != nil {
 			t.Fatal(err)
 		}

@@ -131,6 +131,7 @@ func (s *session) close(err *error) { *err = errors.Join(*err, s.store.Close()) 
 // newEngine wires the configuration into an engine.
 func newEngine(ctx context.Context, c *configs.Config, s *store.Store, log *slog.Logger, now func() time.Time, committed func(sync.Committed)) (*sync.Engine, error) {
 	opt := sync.Options{Store: s, Logger: log, Now: now, Build: buildVersion(), OnCommit: committed, Hosts: c.OwnHosts()}
+	opt.Codes = sync.CodeLimits{Address: c.Limits.Codes.PerAddress, Domain: c.Limits.Codes.PerDomain, Network: c.Limits.Codes.PerNetwork}
 	for i := range c.Workspaces {
 		opt.Workspaces = append(opt.Workspaces, engineWorkspace(c, &c.Workspaces[i]))
 	}

@@ -80,7 +80,7 @@ func signInTerms(c *configs.Connection) sync.SignInTerms {
 
 // newSignIn makes the endpoints at which people sign in and providers signal.
 func newSignIn(d *daemon, proxies []netip.Prefix) (*api.SignIn, error) {
-	opt := api.SignInOptions{Engine: d.engine, Logger: d.log, Now: time.Now, PublicURL: d.url, TrustedProxies: proxies, Ask: d.polls.Ask}
+	opt := api.SignInOptions{Engine: d.engine, Logger: d.log, Now: time.Now, PublicURL: d.url, TrustedProxies: proxies, Ask: d.polls.Ask, SignIns: d.config.Limits.SignIns, Signals: d.config.Limits.Signals}
 	for _, p := range d.providers {
 		cfg := p.Config()
 		c := api.SignInConnection{
