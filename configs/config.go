@@ -102,7 +102,11 @@ type Workspace struct {
 	Leavers     Leavers          `yaml:"leavers"`
 	Invitations Invitations      `yaml:"invitations"`
 	Billing     Billing          `yaml:"billing"`
-	Requests    Requests         `yaml:"requests"`
+	// Rate is how many requests a second all of its connections of kind scim
+	// may send together, beyond 25 of each; 0 is 200, or twice the largest rate
+	// of a connection if that is more.
+	Rate     int      `yaml:"rate"`
+	Requests Requests `yaml:"requests"`
 	// Domains are the terms of claimed domains; the claims are in the store.
 	Domains sync.DomainTerms `yaml:"claimed_domains"`
 

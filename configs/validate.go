@@ -250,6 +250,9 @@ func (j *judge) workspace(path string, w *Workspace) {
 		key, text, _ := strings.Cut(err.Error(), ": ")
 		j.addf(path+".policy."+key, "%s", text)
 	}
+	if w.Rate < 0 || w.Rate > maxRate {
+		j.addf(path+".rate", "%d is no rate: use 1 to %d requests a second, or leave it out for 200", w.Rate, maxRate)
+	}
 	j.terms(path, w)
 	j.domains(path, w)
 	j.requests(path+".requests", &w.Requests)
@@ -262,7 +265,8 @@ func (j *judge) mailAddress(path, text string) {
 	}
 }
 
-// maxRate is the largest rate of a connection, in requests a second.
+// maxRate is the largest rate of a connection or workspace, in requests a
+// second.
 const maxRate = 100_000
 
 func (j *judge) connection(path string, c *Connection) {

@@ -65,6 +65,9 @@ type Terms struct {
 	// Rate is how many requests a second it may send, in each of two buckets of
 	// two seconds; what is less than 1 is 50.
 	Rate int
+	// Shared is how many requests a second all connections of the workspace may
+	// send beyond 25 of each; less than 1 is 200, or twice Rate if that is more.
+	Shared int
 	// Networks are where its tokens may be used from; none is anywhere.
 	Networks []netip.Prefix
 	// Keep is how long its requests are remembered, zero for not at all, and
@@ -100,6 +103,8 @@ type Handler struct {
 
 	mu    stdsync.RWMutex
 	links map[linkKey]*link // guarded by mu
+	// ceilings are those of workspaces, by id.
+	ceilings map[string]*ceiling // guarded by mu
 }
 
 // NewHandler checks the options and builds the handler. It fails with all
@@ -130,7 +135,7 @@ func NewHandler(opt Options) (*Handler, error) {
 		base:     strings.TrimSuffix(strings.TrimRight(opt.PublicURL, "/"), basePath) + basePath,
 		userBody: orDefault(opt.UserBody, maxUserBody), groupBody: orDefault(opt.GroupBody, maxGroupBody),
 		issuedTokens: opt.Issued,
-		links:        map[linkKey]*link{}, eventURIs: opt.EventURIs, tokens: admission.NewTokens(opt.Store, opt.Logger),
+		links:        map[linkKey]*link{}, ceilings: map[string]*ceiling{}, eventURIs: opt.EventURIs, tokens: admission.NewTokens(opt.Store, opt.Logger),
 		failed: admission.NewBuckets(failedPerMinute/60.0, failedPerMinute), open: admission.NewBuckets(openRate, openBurst),
 		issued: admission.NewBuckets(issuedPerMinute/60.0, issuedPerMinute),
 	}

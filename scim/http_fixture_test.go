@@ -54,6 +54,8 @@ type providerOptions struct {
 	options     func(*Options)
 	connections []sync.Connection
 	policy      *workspace.Policy
+	// beside is a connection of a second workspace, beta; "" makes none.
+	beside string
 }
 
 // migrated is an empty database file, made once: migrations are synced to
@@ -117,13 +119,17 @@ func newProvider(t testing.TB, opt providerOptions) *provider {
 			opt.connections = append(opt.connections, sync.Connection{ID: c[0], Kind: "scim", Profile: c[1], ActsAs: workspace.RoleAdmin})
 		}
 	}
-	e, err := sync.New(t.Context(), sync.Options{
-		Store: s, Build: "test",
-		Workspaces: []sync.Workspace{{
-			ID: "acme", Name: "Acme Inc", Plan: "business", Owners: []string{"olga@acme.com", "otto@acme.com"}, Rules: rules, Policy: opt.policy,
-			Connections: opt.connections,
-		}},
-	})
+	workspaces := []sync.Workspace{{
+		ID: "acme", Name: "Acme Inc", Plan: "business", Owners: []string{"olga@acme.com", "otto@acme.com"}, Rules: rules, Policy: opt.policy,
+		Connections: opt.connections,
+	}}
+	if opt.beside != "" {
+		workspaces = append(workspaces, sync.Workspace{
+			ID: "beta", Name: "Beta Ltd", Plan: "business", Owners: []string{"bea@beta.example"}, Rules: rules,
+			Connections: []sync.Connection{{ID: opt.beside, Kind: "scim", Profile: "entra", ActsAs: workspace.RoleAdmin}},
+		})
+	}
+	e, err := sync.New(t.Context(), sync.Options{Store: s, Build: "test", Workspaces: workspaces})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,6 +148,11 @@ func newProvider(t testing.TB, opt providerOptions) *provider {
 	})
 	for _, c := range opt.connections {
 		p.tokens[c.ID] = p.newToken(store.TokenRow{Connection: c.ID}).Reveal()
+	}
+	if opt.beside != "" {
+		p.workspace = "beta"
+		p.tokens[opt.beside] = p.newToken(store.TokenRow{Connection: opt.beside}).Reveal()
+		p.workspace = "acme"
 	}
 	return p
 }

@@ -102,6 +102,11 @@ func (h *Handler) newLink(ctx context.Context, key linkKey) (*link, error) {
 	if l.limit.rate = float64(l.terms.Rate); l.limit.rate < 1 {
 		l.limit.rate = defaultRate
 	}
+	shared := float64(l.terms.Shared)
+	if shared < 1 {
+		shared = max(sharedRate, 2*l.limit.rate)
+	}
+	l.limit.shared = h.ceiling(key.workspace, shared)
 	if profile.OktaRoles {
 		l.role = NewRoleType(URNOktaRole)
 	}

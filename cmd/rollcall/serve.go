@@ -192,7 +192,7 @@ func connectionTerms(config *configs.Config) (func(workspace, connection string)
 	of := map[[2]string]scim.Terms{}
 	for _, w := range config.Workspaces {
 		for _, c := range w.Connections {
-			t := scim.Terms{Rate: c.Rate, Keep: w.Requests.Keep, Most: w.Requests.Most}
+			t := scim.Terms{Rate: c.Rate, Shared: w.Rate, Keep: w.Requests.Keep, Most: w.Requests.Most}
 			for _, text := range c.Networks {
 				network, err := configs.ParseProxy(text)
 				if err != nil {
