@@ -25,7 +25,7 @@ demo: ## play a company of 40 people through a running Rollcall, print the repor
 test: prepare ## install what is missing, then check and test everything (race detector, SQLite and PostgreSQL)
 	@./scripts/test.sh
 
-prepare: ## install what the tests need and is missing: a C compiler, PostgreSQL, OpenLDAP, Samba, an OpenID provider
+prepare: ## install what the tests need and is missing: a C compiler, PostgreSQL, OpenLDAP, Samba, 389 Directory Server, an OpenID provider
 	@./scripts/prepare.sh
 
 bench: build ## measure the daemon over HTTP and print one table: rates, CPU, latency, memory (BENCHFLAGS=-large=10000 is quicker)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what `make test` needs beside Go: a C compiler (the race detector is linked with one), a PostgreSQL server (the
-# store's tests run on the real one), OpenLDAP and Samba (the LDAP source's tests run on the real ones), Node.js with the npm
+# store's tests run on the real one), OpenLDAP, Samba and 389 Directory Server (the LDAP source's tests run on the real ones), Node.js with the npm
 # package oidc-provider (people sign in at it). Does nothing where all are there. Needs root or sudo only if something is
 # missing.
 set -eu
@@ -38,7 +38,7 @@ else
 	missing="$missing postgresql"
 fi
 # Debian keeps slapd and samba in /usr/sbin, which is not in everybody's PATH.
-for need in slapd:slapd ldapsearch:ldap-utils samba:samba-ad-dc samba-tool:samba-ad-dc node:nodejs npm:npm; do
+for need in slapd:slapd ldapsearch:ldap-utils samba:samba-ad-dc samba-tool:samba-ad-dc ns-slapd:389-ds-base node:nodejs npm:npm; do
 	if found=$(PATH="$PATH:/usr/sbin" command -v "${need%%:*}"); then
 		say "${need%%:*}: $found"
 	else
@@ -74,7 +74,7 @@ say "missing:$(printf ' %s' $missing)"
 by_hand() {
 	say "cannot install it here: $1"
 	say "please run, as root: apt-get update && apt-get install -y --no-install-recommends$(printf ' %s' $missing)"
-	say "on other systems: a C compiler, PostgreSQL 14 or newer, OpenLDAP and Samba from the system's packages"
+	say "on other systems: a C compiler, PostgreSQL 14 or newer, OpenLDAP, Samba and 389 Directory Server from the system's packages"
 	exit 1
 }
 

@@ -226,8 +226,10 @@ func (p *poll) quiet(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	p.mark, p.moved = mark, mark != p.state.Mark
-	if p.opt.Full || p.opt.DryRun || p.moved || p.cursor.Kind == "" || p.state.Failures > 0 || p.state.Cause != "" || p.sweepDue() {
+	// No mark says nothing: then changes are read at every poll, and ids by the
+	// sweep's own clock.
+	p.mark, p.moved = mark, mark != "" && mark != p.state.Mark
+	if p.opt.Full || p.opt.DryRun || p.moved || mark == "" || p.cursor.Kind == "" || p.state.Failures > 0 || p.state.Cause != "" || p.sweepDue() {
 		return false, nil
 	}
 	missed := 0

@@ -169,6 +169,7 @@ func (e *IncompleteError) Error() string { return "incomplete read: " + e.Why }
 type TellTaler interface {
 	// TellTale reads the mark of the directory's state: equal marks mean that
 	// nothing has changed. A lost right moves no mark; a sweep notices that.
+	// "" is no mark: nobody knows.
 	TellTale(ctx context.Context) (mark string, err error)
 }
 

@@ -41,6 +41,7 @@ type directory interface {
 	rename(uid, to string)      // people keep their branch
 	move(uid string, away bool) // to the alumni's branch, out of scope, or back
 	remove(dn string)
+	tells() bool // a tell-tale says whether anything changed
 }
 
 // entries are the operations that both kinds of server share.
@@ -113,34 +114,58 @@ func secretFile(t testing.TB, text string) secret.Ref {
 	return ref
 }
 
+// tree is the usual tree of people and groups, on OpenLDAP and on 389.
+type tree struct {
+	entries
+	url          string
+	lock, locked string // how the server disables somebody
+	blind        bool   // the server has no tell-tale
+}
+
 // openLDAP is a slapd with people.
 type openLDAP struct {
 	*ldaptest.Slapd
-	entries
+	tree
 }
 
 func newSlapd(t testing.TB, opt ldaptest.SlapdOptions) *openLDAP {
 	t.Helper()
 	s := &openLDAP{Slapd: ldaptest.StartSlapd(t, opt)}
-	s.entries = entries{t: t, admin: s.Admin()}
+	s.tree = tree{entries: entries{t: t, admin: s.Admin()}, url: s.URL(), lock: "pwdAccountLockedTime", locked: "000001010000Z"}
 	s.person("probe", "probe@acme.com", "")
 	return s
 }
 
-func (s *openLDAP) config() ldap.Config {
+// ds389 is a 389 Directory Server with people.
+type ds389 struct {
+	*ldaptest.DS389
+	tree
+}
+
+func newDS389(t testing.TB, opt ldaptest.DS389Options) *ds389 {
+	t.Helper()
+	s := &ds389{DS389: ldaptest.StartDS389(t, opt)}
+	s.tree = tree{entries: entries{t: t, admin: s.Admin()}, url: s.URL(), lock: "nsAccountLock", locked: "true", blind: opt.NoUSN}
+	s.person("probe", "probe@acme.com", "")
+	return s
+}
+
+func (s *tree) config() ldap.Config {
 	return ldap.Config{
-		URL: ldap.URLs{s.URL()}, BindDN: ldaptest.Reader, BindPassword: secretFile(s.t, ldaptest.ReaderPW),
+		URL: ldap.URLs{s.url}, BindDN: ldaptest.Reader, BindPassword: secretFile(s.t, ldaptest.ReaderPW),
 		People: ldap.Branch{Base: slapdPeople}, Groups: ldap.Branch{Base: slapdGroups, Nested: true}, Sentinel: s.personDN("probe"), PageSize: 7,
 	}
 }
 
-func (s *openLDAP) read(t testing.TB) reading { return readSlapd(t, s.Slapd) }
+func (s *tree) tells() bool { return !s.blind }
 
-func (s *openLDAP) personDN(uid string) string { return "uid=" + uid + "," + slapdPeople }
+func (s *tree) read(t testing.TB) reading { return readTree(t, s) }
 
-func (s *openLDAP) groupDN(cn string) string { return "cn=" + cn + "," + slapdGroups }
+func (s *tree) personDN(uid string) string { return "uid=" + uid + "," + slapdPeople }
 
-func (s *openLDAP) person(uid, mail, department string) {
+func (s *tree) groupDN(cn string) string { return "cn=" + cn + "," + slapdGroups }
+
+func (s *tree) person(uid, mail, department string) {
 	s.t.Helper()
 	attrs := map[string][]string{
 		"objectClass": {"inetOrgPerson"}, "uid": {uid}, "cn": {"Person " + uid}, "sn": {uid}, "mail": {mail},
@@ -151,48 +176,50 @@ func (s *openLDAP) person(uid, mail, department string) {
 	s.add(s.personDN(uid), attrs)
 }
 
-func (s *openLDAP) group(cn string, members ...string) {
+func (s *tree) group(cn string, members ...string) {
 	s.t.Helper()
 	s.add(s.groupDN(cn), map[string][]string{"objectClass": {"groupOfNames"}, "cn": {cn}, "member": members})
 }
 
-func (s *openLDAP) setDepartment(uid, department string) {
+func (s *tree) setDepartment(uid, department string) {
 	s.t.Helper()
 	s.set(s.personDN(uid), "departmentNumber", department)
 }
 
-func (s *openLDAP) disable(uid string, off bool) {
+func (s *tree) disable(uid string, off bool) {
 	s.t.Helper()
 	values := []string{}
 	if off {
-		values = []string{"000001010000Z"}
+		values = []string{s.locked}
 	}
-	s.set(s.personDN(uid), "pwdAccountLockedTime", values...)
+	s.set(s.personDN(uid), s.lock, values...)
 }
 
-func (s *openLDAP) addMember(cn, dn string) {
+func (s *tree) addMember(cn, dn string) {
 	s.t.Helper()
 	s.modify(s.groupDN(cn), func(m *goldap.ModifyRequest) { m.Add("member", []string{dn}) })
 }
 
-func (s *openLDAP) holds(cn, dn string) bool { return s.names(s.groupDN(cn), "member", dn) }
+func (s *tree) holds(cn, dn string) bool { return s.names(s.groupDN(cn), "member", dn) }
 
-func (s *openLDAP) dropMember(cn, dn string) {
+func (s *tree) dropMember(cn, dn string) {
 	s.t.Helper()
 	s.modify(s.groupDN(cn), func(m *goldap.ModifyRequest) { m.Delete("member", []string{dn}) })
 }
 
-func (s *openLDAP) ensureMember(cn, dn string) {
+func (s *tree) ensureMember(cn, dn string) {
 	s.t.Helper()
-	s.dropMember(cn, dn)
+	if s.holds(cn, dn) {
+		s.dropMember(cn, dn)
+	}
 	s.addMember(cn, dn)
 }
 
-func (s *openLDAP) rename(uid, to string) {
+func (s *tree) rename(uid, to string) {
 	s.t.Helper()
 	s.modifyDN(s.personDN(uid), "uid="+to, "")
 	// What the overlay refint does: groups follow the new name.
-	for _, g := range below(ldapsearch(s.t, s.URL(), ldaptest.RootDN, ldaptest.RootPW, ldaptest.Suffix), slapdGroups, "groupOfNames") {
+	for _, g := range below(ldapsearch(s.t, s.url, ldaptest.RootDN, ldaptest.RootPW, ldaptest.Suffix), slapdGroups, "groupOfNames") {
 		for _, m := range g["member"] {
 			if folded(m) == folded(s.personDN(uid)) {
 				s.modify(g.first("dn"), func(r *goldap.ModifyRequest) {
@@ -204,7 +231,7 @@ func (s *openLDAP) rename(uid, to string) {
 	}
 }
 
-func (s *openLDAP) move(uid string, away bool) {
+func (s *tree) move(uid string, away bool) {
 	s.t.Helper()
 	from, to := s.personDN(uid), "ou=alumni,"+ldaptest.Suffix
 	if !away {
@@ -237,6 +264,8 @@ func (s *activeDirectory) config() ldap.Config {
 		People: ldap.Branch{Base: sambaPeople}, Groups: ldap.Branch{Base: sambaGroups, Nested: true}, Sentinel: s.personDN("probe"), PageSize: 7,
 	}
 }
+
+func (s *activeDirectory) tells() bool { return true }
 
 func (s *activeDirectory) read(t testing.TB) reading { return readSamba(t, s.Samba) }
 

@@ -32,7 +32,7 @@ func (e entry) first(name string) string {
 func ldapsearch(t testing.TB, url, dn, password, base string) []entry {
 	t.Helper()
 	cmd := exec.Command("ldapsearch", "-LLL", "-x", "-o", "ldif-wrap=no", "-E", "pr=500/noprompt", "-H", url, "-D", dn, "-w", password, "-b", base,
-		"(objectClass=*)", "*", "pwdAccountLockedTime")
+		"(objectClass=*)", "*", "pwdAccountLockedTime", "nsAccountLock")
 	var complaints bytes.Buffer
 	cmd.Stderr = &complaints
 	out, err := cmd.Output()
@@ -153,12 +153,12 @@ func wanted(r reading) map[string]string {
 	return out
 }
 
-func readSlapd(t testing.TB, s *ldaptest.Slapd) reading {
+func readTree(t testing.TB, s *tree) reading {
 	t.Helper()
-	all := ldapsearch(t, s.URL(), ldaptest.RootDN, ldaptest.RootPW, ldaptest.Suffix)
+	all := ldapsearch(t, s.url, ldaptest.RootDN, ldaptest.RootPW, ldaptest.Suffix)
 	return reading{
 		people: below(all, slapdPeople, "inetOrgPerson"), groups: below(all, slapdGroups, "groupOfNames"),
-		active: func(e entry) bool { return e.first("pwdaccountlockedtime") != "000001010000Z" },
+		active: func(e entry) bool { return e.first(strings.ToLower(s.lock)) != s.locked },
 	}
 }
 

@@ -26,7 +26,7 @@ func largeGroup(t *testing.T) int {
 // person more and less.
 func TestLargeGroup(t *testing.T) {
 	t.Parallel()
-	bothServers(t, func(t *testing.T, d directory) {
+	everyServer(t, func(t *testing.T, d directory) {
 		n := largeGroup(t)
 		members := make([]string, n)
 		for i := range n {

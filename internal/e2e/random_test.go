@@ -14,7 +14,7 @@ import (
 
 var (
 	seed  = flag.Uint64("seed", 0, "seed of the random sequences; 0 takes one from the clock")
-	steps = flag.Int("steps", 0, "steps of each random sequence; 0 is 25 on slapd and 12 on Samba")
+	steps = flag.Int("steps", 0, "steps of each random sequence; 0 is 25 on slapd and 389, and 12 on Samba")
 )
 
 // TestRandomSequence changes a directory at random, one to four changes
@@ -39,6 +39,10 @@ func TestRandomSequence(t *testing.T) {
 	t.Run("samba", func(t *testing.T) {
 		t.Parallel()
 		randomSequence(t, newSamba(t), start, n(12))
+	})
+	t.Run("389", func(t *testing.T) {
+		t.Parallel()
+		randomSequence(t, newDS389(t, ldaptest.DS389Options{NoMemberOf: true}), start, n(25))
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
 
@@ -190,8 +191,16 @@ func (s *Slapd) end(sig syscall.Signal) {
 }
 
 // Freeze stops the server's process without closing anything; Thaw lets it go
-// on.
-func (s *Slapd) Freeze() { s.signal(syscall.SIGSTOP) }
+// on. It returns when no thread of the server runs.
+func (s *Slapd) Freeze() {
+	s.t.Helper()
+	s.signal(syscall.SIGSTOP)
+	for deadline := time.Now().Add(10 * time.Second); !frozen(s.proc.cmd.Process.Pid); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.t.Fatal("the server was told to stop and goes on")
+		}
+	}
+}
 
 // Thaw ends Freeze.
 func (s *Slapd) Thaw() { s.signal(syscall.SIGCONT) }

@@ -184,7 +184,7 @@ func BenchmarkSlapd100k(b *testing.B) {
 		b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/float64(b.N), "cpu-us/poll")
 	})
 	admin := slapd.Admin()
-	c := &company{Slapd: slapd, t: b, admin: admin}
+	c := &company{Slapd: slapd, hands: hands{t: b, admin: admin}}
 	n := 0
 	b.Run("one change", func(b *testing.B) {
 		for b.Loop() {

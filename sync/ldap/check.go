@@ -237,7 +237,7 @@ func (c *checkup) tombstones(ctx context.Context) error {
 	case OpenLDAP:
 		c.warnf("this server keeps no tombstones: deletions show as absence, which the id sweep and a confirming read prove")
 	case DS389:
-		c.warnf("tombstones of 389 are visible to few accounts: where they are not, deletions show as absence")
+		c.warnf("389 shows tombstones to its Directory Manager alone: deletions show as absence, which the id sweep and a confirming read prove")
 	}
 	return nil
 }

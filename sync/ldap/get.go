@@ -49,7 +49,10 @@ func (s *Source) Get(ctx context.Context, id string) (workspace.Identity, error)
 // dead tells a tombstone from a living entry.
 func dead(p *plan, e *goldap.Entry) bool {
 	if p.flavor == DS389 {
-		return strings.HasPrefix(strings.ToLower(e.DN), "nsuniqueid=")
+		// nsuniqueid=ID,uid=...; the living entry that lost a naming conflict
+		// between two replicas is nsuniqueid=ID+uid=...
+		rdn, _, _ := strings.Cut(strings.ToLower(e.DN), ",")
+		return strings.HasPrefix(rdn, "nsuniqueid=") && !strings.Contains(rdn, "+")
 	}
 	return strings.EqualFold(e.GetEqualFoldAttributeValue("isDeleted"), "true")
 }

@@ -61,7 +61,8 @@ func (s *Source) Holds(ctx context.Context, group, person string) (bool, error) 
 		return false, nil // not readable: nobody can say
 	}
 	made, err := parseTime(p.GetEqualFoldAttributeValue("createTimestamp"))
-	return err == nil && !changed.Before(made), nil
+	// Both count seconds: within the same one nobody can say which came first.
+	return err == nil && changed.After(made), nil
 }
 
 // ignore drops one expected error.

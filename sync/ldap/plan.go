@@ -104,10 +104,7 @@ func newPlan(c *Config, f Flavor) plan {
 		ask = append(ask, x.from...)
 	}
 	ask = append(ask, expiry[f]...)
-	if c.Delta == "timestamp" || f == AD {
-		ask = append(ask, p.changed)
-	}
-	p.ask = distinct(ask)
+	p.ask = distinct(append(ask, p.changed))
 	p.askGroup = distinct([]string{p.id.attr, "cn", "description", "member", "uniqueMember", "owner", "managedBy"})
 	if f == AD {
 		p.askGroup = distinct([]string{p.id.attr, "cn", "description", "member", "managedBy", "objectSid", "uSNChanged"})

@@ -2,8 +2,10 @@ package ldap
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,23 +13,36 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-sync/rollcall/internal/ldaptest"
+	"github.com/rollcall-sync/rollcall/sync/sourcetest"
 )
 
-// seen is what two ways of reading must agree on, by entryUUID.
+// seen is what two ways of reading must agree on, by id.
 type seen map[string][]string
 
+// dialect is how a kind of server says who somebody is and who is disabled.
+type dialect struct {
+	id, lock, locked string
+}
+
+var (
+	slapdDialect = dialect{id: "entryUUID", lock: "pwdAccountLockedTime", locked: "000001010000Z"}
+	ds389Dialect = dialect{id: "nsUniqueId", lock: "nsAccountLock", locked: "true"}
+)
+
 // independent reads the directory without this package.
-func (c *company) independent() seen {
+func (c *hands) independent(as dialect) seen {
 	c.t.Helper()
 	res, err := c.admin.Search(goldap.NewSearchRequest(peopleBase, goldap.ScopeWholeSubtree, goldap.NeverDerefAliases, 0, 0, false,
-		"(objectClass=inetOrgPerson)", []string{"entryUUID", "uid", "mail", "title", "pwdAccountLockedTime"}, nil))
+		"(objectClass=inetOrgPerson)", []string{as.id, "uid", "mail", "title", as.lock}, nil))
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	out := seen{}
 	for _, e := range res.Entries {
-		locked := e.GetAttributeValue("pwdAccountLockedTime") == "000001010000Z"
-		out[e.GetAttributeValue("entryUUID")] = []string{e.GetAttributeValue("uid"), e.GetAttributeValue("mail"), e.GetAttributeValue("title"), fmt.Sprint(!locked)}
+		locked := e.GetAttributeValue(as.lock) == as.locked
+		hex := strings.ReplaceAll(e.GetEqualFoldAttributeValue(as.id), "-", "")
+		id := strings.Join([]string{hex[:8], hex[8:12], hex[12:16], hex[16:20], hex[20:]}, "-")
+		out[id] = []string{e.GetAttributeValue("uid"), e.GetAttributeValue("mail"), e.GetAttributeValue("title"), fmt.Sprint(!locked)}
 	}
 	return out
 }
@@ -36,11 +51,16 @@ func (c *company) independent() seen {
 // reading says; at the end a Full and a sweep say the same.
 func TestRandomChanges(t *testing.T) {
 	t.Parallel()
+	c := newCompany(t, ldaptest.SlapdOptions{}, 6)
+	c.randomChanges(t, newSource(t, slapdConfig(t, c.Slapd), Options{}), slapdDialect, false)
+}
+
+// randomChanges needs six people. With sweeps an id sweep after each delta
+// says who is absent, where deltas alone cannot.
+func (c *hands) randomChanges(t *testing.T, s *Source, as dialect, sweeps bool) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	c := newCompany(t, ldaptest.SlapdOptions{}, 6)
-	s := newSource(t, slapdConfig(t, c.Slapd), Options{})
 	whole, cursor := full(t, s)
 	state := seen{}
 	for id, who := range whole.People() {
@@ -53,7 +73,7 @@ func TestRandomChanges(t *testing.T) {
 	for step := range 80 {
 		what := ""
 		for range 1 + rnd.IntN(3) {
-			what += c.randomChange(rnd, &here, &away, &made) + " "
+			what += c.randomChange(rnd, as, &here, &away, &made) + " "
 		}
 		d, next := delta(t, s, cursor)
 		cursor = next
@@ -64,7 +84,14 @@ func TestRandomChanges(t *testing.T) {
 			title, _ := who.Attributes.First("title")
 			state[id] = []string{who.UserName, who.Email, title, fmt.Sprint(who.Active)}
 		}
-		if diff := cmp.Diff(c.independent(), state); diff != "" {
+		if sweeps {
+			present := &sourcetest.Collector{}
+			if err := s.Sweep(ctxFor(t), present); err != nil {
+				t.Fatal(err)
+			}
+			maps.DeleteFunc(state, func(id string, _ []string) bool { return !present.Present()[id] })
+		}
+		if diff := cmp.Diff(c.independent(as), state); diff != "" {
 			t.Fatalf("seed %d, step %d (%s): independent reading and deltas differ:\n%s", seed, step, what, diff)
 		}
 	}
@@ -80,7 +107,7 @@ func TestRandomChanges(t *testing.T) {
 }
 
 // randomChange changes one thing and says what.
-func (c *company) randomChange(rnd *rand.Rand, here, away *[]string, made *int) string {
+func (c *hands) randomChange(rnd *rand.Rand, as dialect, here, away *[]string, made *int) string {
 	if len(*here) < 3 {
 		*made++
 		uid := fmt.Sprintf("n%03d", *made)
@@ -106,10 +133,10 @@ func (c *company) randomChange(rnd *rand.Rand, here, away *[]string, made *int) 
 		c.modify(personDN(uid), func(m *goldap.ModifyRequest) { m.Replace("title", []string{fmt.Sprint("title ", rnd.IntN(1000))}) })
 		return "title " + uid
 	case 3:
-		c.modify(personDN(uid), func(m *goldap.ModifyRequest) { m.Replace("pwdAccountLockedTime", []string{"000001010000Z"}) })
+		c.modify(personDN(uid), func(m *goldap.ModifyRequest) { m.Replace(as.lock, []string{as.locked}) })
 		return "disable " + uid
 	case 4:
-		c.modify(personDN(uid), func(m *goldap.ModifyRequest) { m.Replace("pwdAccountLockedTime", nil) })
+		c.modify(personDN(uid), func(m *goldap.ModifyRequest) { m.Replace(as.lock, nil) })
 		return "enable " + uid
 	case 5:
 		*made++

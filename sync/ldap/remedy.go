@@ -16,8 +16,8 @@ func (c *checkup) remedy(base string) string {
 	case AD:
 		return fmt.Sprintf(`dsacls "%s" /I:T /G "%s:GR"   (or Delegate Control: Read all properties)`, base, who)
 	case DS389:
-		return fmt.Sprintf(`add to %s: aci: (targetattr = "*")(version 3.0; acl "rollcall"; allow (read, search, compare) userdn = "ldap:///%s";)`, base, who)
+		return fmt.Sprintf(`add to %s: aci: (targetattr != "userPassword")(version 3.0; acl "rollcall"; allow (read, search, compare) userdn = "ldap:///%s";)`, base, who)
 	default:
-		return fmt.Sprintf(`olcAccess: to dn.subtree="%s" by dn.exact="%s" read by * break   (before the rules it now meets)`, base, who)
+		return fmt.Sprintf(`olcAccess: to dn.subtree="%s" by dn.exact="%s" read by * break   (after the rule for userPassword, before the others)`, base, who)
 	}
 }

@@ -37,8 +37,9 @@ type rootDSE struct {
 	contexts []string
 	controls []string
 	vendor   string
-	// lastUSN is 389's attribute with the database's counter, "" without it.
-	lastUSN string
+	// lastUSN are 389's attributes with the counters of its databases, none
+	// without the plug-in.
+	lastUSN []string
 }
 
 func (r *rootDSE) supports(oid string) bool { return slices.Contains(r.controls, oid) }
@@ -78,7 +79,7 @@ func (s *Source) rootDSE(ctx context.Context, l *link) (rootDSE, error) {
 	}
 	for _, a := range e.Attributes {
 		if strings.HasPrefix(strings.ToLower(a.Name), "lastusn") {
-			r.lastUSN = a.Name
+			r.lastUSN = append(r.lastUSN, a.Name)
 		}
 	}
 	r.tenant, err = tenantOf(ctx, l, &r)

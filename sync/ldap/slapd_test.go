@@ -68,25 +68,36 @@ func ctxFor(t testing.TB) context.Context {
 	return ctx
 }
 
-// company is a filled directory with its administrator.
-type company struct {
-	*ldaptest.Slapd
+// hands are an administrator's, on servers with the tree of BaseLDIF.
+type hands struct {
 	t     testing.TB
 	admin *goldap.Conn
 }
 
+// company is a filled OpenLDAP directory with its administrator.
+type company struct {
+	*ldaptest.Slapd
+	hands
+}
+
 func newCompany(t testing.TB, opt ldaptest.SlapdOptions, people int) *company {
 	t.Helper()
-	c := &company{Slapd: ldaptest.StartSlapd(t, opt), t: t}
-	c.admin = c.Admin()
+	c := &company{Slapd: ldaptest.StartSlapd(t, opt)}
+	c.hands = hands{t: t, admin: c.Admin()}
+	c.staff(people)
+	return c
+}
+
+// staff adds the sentinel and people p00, p01 and so on.
+func (c *hands) staff(people int) {
+	c.t.Helper()
 	c.person("probe")
 	for i := range people {
 		c.person(fmt.Sprintf("p%02d", i))
 	}
-	return c
 }
 
-func (c *company) add(dn string, attrs map[string][]string) {
+func (c *hands) add(dn string, attrs map[string][]string) {
 	c.t.Helper()
 	req := goldap.NewAddRequest(dn, nil)
 	for k, v := range attrs {
@@ -97,7 +108,7 @@ func (c *company) add(dn string, attrs map[string][]string) {
 	}
 }
 
-func (c *company) person(uid string) {
+func (c *hands) person(uid string) {
 	c.t.Helper()
 	c.add("uid="+uid+","+peopleBase, map[string][]string{
 		"objectClass": {"inetOrgPerson"}, "uid": {uid}, "cn": {"Person " + uid}, "sn": {uid}, "mail": {uid + "@acme.com"},
@@ -105,12 +116,12 @@ func (c *company) person(uid string) {
 	})
 }
 
-func (c *company) group(cn string, members ...string) {
+func (c *hands) group(cn string, members ...string) {
 	c.t.Helper()
 	c.add("cn="+cn+","+groupsBase, map[string][]string{"objectClass": {"groupOfNames"}, "cn": {cn}, "member": members})
 }
 
-func (c *company) modify(dn string, change func(*goldap.ModifyRequest)) {
+func (c *hands) modify(dn string, change func(*goldap.ModifyRequest)) {
 	c.t.Helper()
 	req := goldap.NewModifyRequest(dn, nil)
 	change(req)
@@ -119,14 +130,14 @@ func (c *company) modify(dn string, change func(*goldap.ModifyRequest)) {
 	}
 }
 
-func (c *company) remove(dn string) {
+func (c *hands) remove(dn string) {
 	c.t.Helper()
 	if err := c.admin.Del(goldap.NewDelRequest(dn, nil)); err != nil {
 		c.t.Fatal(err)
 	}
 }
 
-func (c *company) move(dn, rdn, parent string) {
+func (c *hands) move(dn, rdn, parent string) {
 	c.t.Helper()
 	if err := c.admin.ModifyDN(goldap.NewModifyDNRequest(dn, rdn, true, parent)); err != nil {
 		c.t.Fatal(err)

@@ -38,12 +38,12 @@ func (r *reader) mark(ctx context.Context) (string, error) {
 			return "", err
 		}
 		return strconv.FormatInt(usn, 10) + "@" + r.l.root.server, nil
-	case r.l.root.lastUSN != "":
-		usn, err := r.counter(ctx, r.l.root.lastUSN)
+	case len(r.l.root.lastUSN) > 0:
+		all, err := r.entryCounters(ctx)
 		if err != nil {
 			return "", err
 		}
-		return strconv.FormatInt(usn, 10) + "@" + r.l.root.server, nil
+		return entryMark(all) + "@" + r.l.root.server, nil
 	}
 	return "", nil
 }
@@ -83,7 +83,7 @@ func (r *reader) mode(mark string) (string, error) {
 	f, want := r.plan.flavor, r.cfg.Delta
 	fits := map[string]bool{
 		modeSyncrepl: f == OpenLDAP && r.l.root.supports(oidSync), modeUSN: f == AD,
-		modeDirSync: f == AD && r.l.root.supports(oidDirSync), modeEntryUSN: r.l.root.lastUSN != "",
+		modeDirSync: f == AD && r.l.root.supports(oidDirSync), modeEntryUSN: len(r.l.root.lastUSN) > 0,
 		modeTimestamp: true, modeNone: true,
 	}
 	if want != "auto" {
@@ -122,10 +122,14 @@ func (r *reader) watermark(ctx context.Context) (position, error) {
 		// A cookie is what a consumer with this state would hold (RFC 4533
 		// leaves its form to the server; this is OpenLDAP's).
 		at.Cookie = []byte("rid=000,csn=" + mark)
-	case modeUSN, modeEntryUSN:
+	case modeUSN:
 		number, _, _ := strings.Cut(mark, "@")
 		if at.USN, err = strconv.ParseInt(number, 10, 64); err != nil {
 			return position{}, &sync.ScopeError{Need: "read the server's change counter"}
+		}
+	case modeEntryUSN:
+		if at.USN, err = r.ownCounter(ctx, noUSN); err != nil {
+			return position{}, err
 		}
 	case modeDirSync:
 		if at.Cookie, err = r.dirSyncStart(ctx); err != nil {
