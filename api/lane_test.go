@@ -66,7 +66,7 @@ func TestNumberIsFoundAsTyped(t *testing.T) {
 	w := newWorld(t, nil)
 	w.as("ann@acme.com").post("/v1/numbers", obj{"number": "+4722000001", "name": "Desk"}).is(201)
 	for _, typed := range []string{"%2B4722000001", "+4722000001"} {
-		if got := w.as("").get("/v1/numbers?number=" + typed).is(200).text("items", 0, "number"); got != "+4722000001" {
+		if got := w.as("").get("/v1/numbers?number="+typed).is(200).text("items", 0, "number"); got != "+4722000001" {
 			t.Errorf("%s finds %q", typed, got)
 		}
 	}

@@ -193,6 +193,9 @@ func (u *unit) entryRuling(e *Edit, key string) (*workspace.Decision, error) {
 	if ruling != nil || err != nil {
 		return ruling, err
 	}
+	if p.conn.Mode == ModeObserve {
+		return refuseEntry(RuleObserve, "The connection "+p.conn.ID+" only observes (mode: observe): nobody joins by it.", "An Admin or Owner sets mode: live."), nil
+	}
 	if ev.Guest || strings.Contains(strings.ToUpper(ev.UPN), "#EXT#") {
 		return refuseEntry("DC7", "Guests of a directory do not join by its domain.", "An Admin or Owner sends an invitation."), nil
 	}

@@ -139,6 +139,9 @@ func (e *Engine) signIn(s *space, conn Connection, tx *store.Tx, in *SignIn) (st
 	if err != nil {
 		return store.SessionRow{}, nil, err
 	}
+	if refused == nil && u.observing() && who.link {
+		refused = u.onlyWatches() // a link would outlast the rehearsal
+	}
 	if refused == nil && who.claims {
 		err = tx.Savepoint(func() error { return u.observeClaims(in, who) })
 		if errors.Is(err, errUnproved) {
@@ -155,6 +158,9 @@ func (e *Engine) signIn(s *space, conn Connection, tx *store.Tx, in *SignIn) (st
 		if err != nil {
 			return store.SessionRow{}, nil, err
 		}
+	}
+	if refused == nil && u.observing() {
+		refused = u.onlyWatches()
 	}
 	row := u.planSession(in, who, refused)
 	if err := u.finish(); err != nil {
@@ -178,6 +184,13 @@ func (e *Engine) signIn(s *space, conn Connection, tx *store.Tx, in *SignIn) (st
 		}
 	}
 	return row, nil, tx.TouchMember(row.Member, u.now)
+}
+
+// onlyWatches refuses a session at a connection in observe mode: what the token
+// states is stored and reported, and gives nothing.
+func (u *unit) onlyWatches() *SignInError {
+	return refuseSignIn(RuleObserve, "the provider knows you, and this connection only observes (mode: observe)",
+		"an Admin or Owner looks at the report, then sets mode: live")
 }
 
 // finish decides, applies and records what is on the plan.
