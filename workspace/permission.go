@@ -104,7 +104,7 @@ func Lookup(id Permission) (Row, bool) {
 	return matrix[i], true
 }
 
-// MatrixHash returns the SHA-256 of the role matrix in lower-case hex. It is
+// MatrixHash is "sha256:" and the hex digest of the role matrix. It is
 // part of every policy hash: a report names the rules it was judged by.
 func MatrixHash() string { return matrixHash }
 
@@ -114,7 +114,7 @@ var matrixHash = func() string {
 		r := &matrix[i]
 		hashFields(h, string(r.ID), r.Text, r.Action, tick(r.Owner), tick(r.Admin), tick(r.Member))
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }()
 
 func tick(t bool) string {

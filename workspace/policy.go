@@ -151,8 +151,8 @@ func (p *Policy) frozen(now Micros, zone string) *Window {
 	return nil
 }
 
-// Hash returns the SHA-256 of role matrix and policy in lower-case hex. It
-// depends on what the policy says, not on the order its lists are written in.
+// Hash is "sha256:" and the hex digest of role matrix and policy. It depends
+// on what the policy says, not on the order its lists are written in.
 func (p *Policy) Hash() string {
 	h := sha256.New()
 	hashFields(h, "rollcall policy 1", matrixHash)
@@ -171,7 +171,7 @@ func (p *Policy) Hash() string {
 	}
 	hashFields(h, sortedFold(freeze)...)
 	hashFields(h, p.HeldReply, p.SecondApprover, strconv.FormatBool(p.Numbers.ViewBesideExclusive), p.Numbers.Quarantine.String())
-	return hex.EncodeToString(h.Sum(nil))
+	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }
 
 // sortedFold returns a sorted copy with letter case folded.

@@ -112,8 +112,13 @@ numbers: {quarantine: a while}
 
 func TestPolicyHash(t *testing.T) {
 	base := Default().Hash()
-	if len(base) != 64 || base != Default().Hash() {
-		t.Fatalf("hash %q", base)
+	for _, h := range []string{base, MatrixHash()} { // as every hash of a report
+		if hex, ok := strings.CutPrefix(h, "sha256:"); !ok || len(hex) != 64 {
+			t.Errorf("hash %q", h)
+		}
+	}
+	if base != Default().Hash() {
+		t.Fatalf("hash %q and %q", base, Default().Hash())
 	}
 	seen := map[string]string{base: "default"}
 	for _, text := range []string{

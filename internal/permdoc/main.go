@@ -68,7 +68,7 @@ func document() []byte {
 		}
 		b.WriteString("\n")
 	}
-	fmt.Fprintf(&b, "\n%d of %d cells are given. SHA-256 of the matrix: `%s`.\n", ticks, 3*len(workspace.Rows()), workspace.MatrixHash())
+	fmt.Fprintf(&b, "\n%d of %d cells are given. Hash of the matrix: `%s`.\n", ticks, 3*len(workspace.Rows()), workspace.MatrixHash())
 	b.WriteString("\n## Scope rules\n\nThey stand beside the rows: some things depend on whom or what a change is about.\n\n| rule | says |\n|---|---|\n")
 	for _, r := range workspace.ScopeRules() {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", r.ID, r.Text)
