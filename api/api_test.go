@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -332,6 +333,46 @@ func TestDocument(t *testing.T) {
 	}
 	if count != len(w.h.routes.table) || count < 40 {
 		t.Errorf("%d operations for %d routes", count, len(w.h.routes.table))
+	}
+}
+
+// TestDocumentOfEvents: every type of event is a webhook of the document, the
+// feed's answers have shapes, and every reference leads somewhere.
+func TestDocumentOfEvents(t *testing.T) {
+	w := newWorld(t, nil)
+	h, err := NewHandler(Options{Engine: w.engine, Store: w.store, Now: w.now, Feed: http.NotFoundHandler()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.h = h
+	doc := (&client{w: w, head: http.Header{}}).get("/v1/openapi.json").is(200)
+	schemas := doc.at("components", "schemas").(obj)
+	told := doc.at("webhooks").(obj)
+	for _, e := range workspace.EventTypes() {
+		if doc.at("webhooks", e.Name, "post", "requestBody", "content", "application/json", "schema", "allOf", 1, "properties", "type", "const") != e.Name {
+			t.Errorf("%s is not in the document", e.Name)
+		}
+	}
+	if len(told) != len(workspace.EventTypes()) {
+		t.Errorf("%d webhooks in the document", len(told))
+	}
+	for _, name := range []string{"seq", "epoch", "ring", "numbers", "cause", "covers", "leaf"} {
+		if doc.at("components", "schemas", "EventData", "properties", name) == nil {
+			t.Errorf("events have no %s in the document", name)
+		}
+	}
+	for _, path := range []string{"/v1/epochs", "/v1/revocations", "/v1/members/{id}/epoch", "/v1/jwks"} {
+		if doc.at("paths", path, "get", "responses", "200", "content", "application/json", "schema", "$ref") == nil {
+			t.Errorf("%s answers without a shape", path)
+		}
+	}
+	for _, ref := range regexp.MustCompile(`"#/components/schemas/([^"]+)"`).FindAllStringSubmatch(string(doc.raw), -1) {
+		if schemas[ref[1]] == nil {
+			t.Errorf("nothing is called %s", ref[1])
+		}
+	}
+	if doc.at("components", "schemas", "GroupBody", "properties", "name", "maxLength") != 255.0 || doc.at("paths", "/v1/members/{id}/deactivate", "post", "requestBody", "required") != false {
+		t.Error("bodies are documented narrower or wider than they are")
 	}
 }
 

@@ -17,6 +17,10 @@ import (
 	"unicode/utf8"
 )
 
+// maxText is the longest text of a body in characters, where its field says
+// nothing else.
+const maxText = 1000
+
 // maxDepth bounds the nesting of a body; no type of ours goes deeper than 3.
 const maxDepth = 8
 
@@ -230,7 +234,7 @@ func (w *walker) text(at, text string, f reflect.StructField) {
 	if enum := f.Tag.Get("enum"); enum != "" && !slices.Contains(strings.Split(enum, ","), text) {
 		w.fault(at, strconv.Quote(text)+" is not one of its values", "use "+strings.ReplaceAll(enum, ",", ", "))
 	}
-	limit := 1000
+	limit := maxText
 	if n, err := strconv.Atoi(f.Tag.Get("max")); err == nil {
 		limit = n
 	}

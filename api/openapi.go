@@ -42,6 +42,7 @@ func openAPI(table []route, version string) ([]byte, error) {
 	if version == "" {
 		version = "unknown"
 	}
+	webhooks := g.webhooks() // names shapes too, so before they are written
 	return json.MarshalIndent(object{
 		"openapi":           "3.1.0",
 		"jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
@@ -49,7 +50,7 @@ func openAPI(table []route, version string) ([]byte, error) {
 			"title": "Rollcall", "version": version,
 			"description": "Members, groups, numbers and invitations of a team-phone workspace. Every write is judged by the role matrix with the role of the acting member.",
 		},
-		"paths": paths,
+		"paths": paths, "webhooks": webhooks,
 		"components": object{
 			"schemas":         g.schemas,
 			"securitySchemes": object{"bearer": object{"type": "http", "scheme": "bearer", "description": "rollcall token create --api"}},
@@ -71,12 +72,12 @@ func (g *generator) operation(r *route) object {
 	for _, p := range r.parameters() {
 		schema := object{"type": "string"}
 		if p.number {
-			schema = object{"type": "integer"}
+			schema = object{"type": "integer", "minimum": 1, "maximum": maxPage}
 		}
 		if len(p.enum) > 0 {
 			schema["enum"] = p.enum
 		}
-		params = append(params, object{"name": p.name, "in": "query", "description": p.text, "schema": schema})
+		params = append(params, object{"name": p.name, "in": "query", "description": p.text, "required": p.required, "schema": schema})
 	}
 	inHead := func(name, text string, required bool, schema object) {
 		params = append(params, object{"name": name, "in": "header", "description": text, "required": required, "schema": schema})
@@ -99,7 +100,8 @@ func (g *generator) operation(r *route) object {
 		op["parameters"] = params
 	}
 	if r.body != nil {
-		op["requestBody"] = object{"required": true, "content": object{"application/json": object{"schema": g.schema(reflect.TypeOf(r.body))}}}
+		of := reflect.TypeOf(r.body)
+		op["requestBody"] = object{"required": demanding(of), "content": object{"application/json": object{"schema": g.schema(of)}}}
 	}
 	op["responses"] = g.responses(r)
 	if r.scope != "" {
@@ -109,6 +111,42 @@ func (g *generator) operation(r *route) object {
 		op["security"] = []object{}
 	}
 	return op
+}
+
+// demanding reports whether a body has to be there: no body is an empty one.
+func demanding(body reflect.Type) bool {
+	for i := range body.NumField() {
+		if body.Field(i).Tag.Get("required") == "true" {
+			return true
+		}
+	}
+	return false
+}
+
+// webhooks are the events that receivers are sent (Standard Webhooks).
+func (g *generator) webhooks() object {
+	head := func(name, text string) object {
+		return object{"name": name, "in": "header", "description": text, "required": true, "schema": object{"type": "string"}}
+	}
+	event := g.ref(reflect.TypeFor[eventView]())
+	out := object{}
+	for _, t := range workspace.EventTypes() {
+		named := object{"properties": object{"type": object{"const": t.Name}}}
+		out[t.Name] = object{"post": object{
+			"operationId": "event." + t.Name, "summary": t.Text, "tags": []string{"events"}, "security": []object{},
+			"parameters": []object{
+				head("webhook-id", "of the event, the same on every try: drop what you have seen"),
+				head("webhook-timestamp", "seconds since 1970, of this try"),
+				head("webhook-signature", "v1, and base64 of HMAC-SHA256 over id.timestamp.body; two while a secret rotates"),
+			},
+			"requestBody": object{"required": true, "content": object{"application/json": object{"schema": object{"allOf": []object{event, named}}}}},
+			"responses": object{
+				"2XX": object{"description": "Acted upon. Anything else is sent again."},
+				"410": object{"description": "Gone: the receiver is disabled until a person resumes it."},
+			},
+		}}
+	}
+	return out
 }
 
 // tagOf groups operations by the first word of the path behind /v1.
@@ -247,6 +285,9 @@ func (g *generator) structure(t reflect.Type) object {
 				continue
 			}
 			s := g.schema(f.Type)
+			if bodies[schemaName(t)] {
+				bounds(s, f)
+			}
 			if enum := f.Tag.Get("enum"); enum != "" {
 				s["enum"] = strings.Split(enum, ",")
 			}
@@ -269,6 +310,27 @@ func (g *generator) structure(t reflect.Type) object {
 		s["required"] = required
 	}
 	return s
+}
+
+// bounds adds what decode asks of a text or list in a body.
+func bounds(s object, f reflect.StructField) {
+	limit, err := strconv.Atoi(f.Tag.Get("max"))
+	of := f.Type
+	if of.Kind() == reflect.Pointer {
+		of = of.Elem()
+	}
+	switch {
+	case of.Kind() == reflect.String:
+		if err != nil {
+			limit = maxText
+		}
+		s["maxLength"] = limit
+		if f.Tag.Get("required") == "true" {
+			s["minLength"] = 1
+		}
+	case of.Kind() == reflect.Slice && err == nil:
+		s["maxItems"] = limit
+	}
 }
 
 // bodies are the schemas of requests: what is not marked as required may be

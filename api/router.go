@@ -35,7 +35,8 @@ type route struct {
 type parameter struct {
 	name, text string
 	enum       []string
-	number     bool
+	number     bool // from 1 to maxPage
+	required   bool
 }
 
 // router finds routes by method and path.

@@ -152,29 +152,3 @@ func routes() []route {
 func getOpenAPI(x *exchange) (*reply, error) {
 	return &reply{Status: http.StatusOK, Body: x.h.document, Header: [][2]string{{"ETag", x.h.etag}}}, nil
 }
-
-// epochView and its neighbours are what package events answers with; it
-// serves these routes itself.
-type epochView struct {
-	Member string `json:"member"`
-	Epoch  int64  `json:"epoch"`
-	State  string `json:"state" enum:"active,contained,deactivated,removed"`
-}
-
-// feedRoutes are the routes of package events.
-func feedRoutes() []route {
-	return []route{
-		{method: http.MethodGet, path: "/v1/jwks", id: "getKeys", summary: "Public keys of security event tokens", answer: map[string]any{}, status: http.StatusOK, feed: true},
-		{method: http.MethodPost, path: "/v1/sets/{stream}", id: "pollSets", summary: "Security event tokens by poll (RFC 8936); the stream has a token of its own", answer: map[string]any{}, status: http.StatusOK, feed: true},
-		{
-			method: http.MethodGet, path: "/v1/epochs", id: "listEpochs", scope: ScopeRevocationsRead, summary: "All session epochs, by member id (RF1)", answer: map[string]any{}, status: http.StatusOK, feed: true,
-			query: []parameter{{name: "after_member", text: "member id of the row before"}, {name: "limit", text: "rows of a page", number: true}},
-		},
-		{
-			method: http.MethodGet, path: "/v1/revocations", id: "listRevocations", scope: ScopeRevocationsRead, summary: "The revocation feed (RF2)", answer: map[string]any{}, status: http.StatusOK, feed: true,
-			query:   []parameter{{name: "after", text: "cursor"}, {name: "wait", text: "how long to wait for news, such as 25s"}, {name: "limit", text: "rows of a page", number: true}},
-			problem: []int{http.StatusGone},
-		},
-		{method: http.MethodGet, path: "/v1/members/{id}/epoch", id: "getEpoch", scope: ScopeRevocationsRead, summary: "One session epoch, never cached (RF3)", answer: epochView{}, status: http.StatusOK, feed: true},
-	}
-}

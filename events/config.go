@@ -11,6 +11,7 @@ import (
 
 	"github.com/rollcall-sync/rollcall/internal/safedial"
 	"github.com/rollcall-sync/rollcall/internal/secret"
+	"github.com/rollcall-sync/rollcall/workspace"
 )
 
 // Config is the events part of a configuration: who is told of changes. The
@@ -74,15 +75,13 @@ func (e *KeyError) Error() string { return e.Path + ": " + e.Text }
 
 var idPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
 
-// types are the event types of the outbox (WH3).
-var types = []string{
-	"member.created", "member.updated", "member.role_changed", "member.deactivated", "member.reactivated", "member.contained",
-	"member.released", "member.removed", "session.revoked", "session.ended",
-	"number.assigned", "number.unassigned", "number.access_changed", "number.owner_changed", "number.handed_over", "number.ring_changed",
-	"group.created", "group.updated", "group.deleted", "group.joined", "group.left",
-	"invitation.sent", "invitation.accepted", "invitation.expired", "invitation.revoked",
-	"domain.verified", "domain.lapsed", "domain.renewed", "domain.contested", "domain.released", "change.held", "change.decided", "finding.opened", "finding.closed", "run.finished",
-}
+// types names the event types of the outbox (WH3).
+var types = func() (names []string) {
+	for _, t := range workspace.EventTypes() {
+		names = append(names, t.Name)
+	}
+	return names
+}()
 
 // Validate gives every problem as a *KeyError, with paths from "events" on;
 // nil if there is none. It reads no secret and asks no name server.

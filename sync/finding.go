@@ -82,7 +82,7 @@ func (u *unit) findingEvents() []outgoing {
 		if f.ClosedAt != 0 {
 			o.name = "finding.closed"
 		}
-		o.data = eventData{Finding: &findingID{ID: f.ID, Code: f.Code, Severity: f.Severity}}
+		o.data = EventData{Finding: &EventFinding{ID: f.ID, Code: f.Code, Severity: f.Severity}}
 		if o.kind == "member" {
 			o.data.Member = o.id
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
-// eventTypes names the outbox event of a change (leavers-and-events WH3).
+// eventTypes names the outbox event of a change, one of workspace.EventTypes.
 // Changes without an entry tell nobody.
 var eventTypes = map[workspace.ChangeKind]string{
 	workspace.MemberCreate: "member.created", workspace.MemberUpdate: "member.updated", workspace.MemberRole: "member.role_changed", workspace.OwnerTransfer: "member.role_changed",
@@ -43,7 +43,7 @@ func eventName(c *workspace.Change) string {
 type outgoing struct {
 	kind, id string // its subject (OB1)
 	name     string
-	data     eventData
+	data     EventData
 }
 
 // events makes the outbox rows of what was applied, held and decided. The
@@ -87,7 +87,7 @@ func (u *unit) events(all []recorded) ([]store.EventRow, error) {
 		o.data.Workspace, o.data.Seq = u.s.cfg.ID, next[subject]
 		o.data.Cause.Run = u.run
 		next[subject]++
-		body, err := json.Marshal(event{Type: o.name, Timestamp: u.now, Data: o.data})
+		body, err := json.Marshal(Event{Type: o.name, Timestamp: u.now, Data: o.data})
 		if err != nil {
 			return nil, err
 		}

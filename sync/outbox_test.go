@@ -17,7 +17,7 @@ import (
 // outboxEvent is one outbox event as a receiver reads it.
 type outboxEvent struct {
 	Type string
-	Data eventData
+	Data EventData
 }
 
 // outbox lists the events of some types, oldest first.
@@ -61,12 +61,12 @@ func TestLeaverEventTellsWhatIsLost(t *testing.T) {
 		}
 		cy, until := w.member("cy@acme.com"), workspace.At(w.clock.Add(7*24*time.Hour))
 		d := all[0].Data
-		slices.SortFunc(d.Numbers, func(a, b lostNumber) int { return strings.Compare(a.Number, b.Number) })
-		want := []lostNumber{
-			{Number: "+4722000001", Was: "exclusive", Now: "reserved", Answers: &answerer{Member: cy}, Until: &until},
+		slices.SortFunc(d.Numbers, func(a, b LostNumber) int { return strings.Compare(a.Number, b.Number) })
+		want := []LostNumber{
+			{Number: "+4722000001", Was: "exclusive", Now: "reserved", Answers: &Answerer{Member: cy}, Until: &until},
 			{Number: "+4722000002", Was: "shared", Now: "left"},
 			{Number: "+4722000003", Was: "view_only", Now: "left"},
-			{Number: "+4722000004", Was: "owner", Now: "handed_over", Answers: &answerer{Member: cy}},
+			{Number: "+4722000004", Was: "owner", Now: "handed_over", Answers: &Answerer{Member: cy}},
 		}
 		if diff := cmp.Diff(want, d.Numbers); diff != "" {
 			t.Errorf("numbers (-want +got):\n%s", diff)
@@ -142,9 +142,9 @@ func TestLeaverEventAlwaysFits(t *testing.T) {
 		add(workspace.Change{Kind: workspace.NumberAssign, Subject: ref, After: workspace.Assignment{Kind: workspace.ToMember, To: newID(), Access: workspace.AccessShared}})
 		add(workspace.Change{Kind: workspace.GroupLeave, Subject: workspace.Ref{Type: "group", ID: id}, Before: workspace.GroupMembership{Group: id, Member: leaver}})
 	}
-	var d eventData
+	var d EventData
 	u.tellLosses(leaver, all, &d)
-	body, err := json.Marshal(event{Type: "member.deactivated", Data: d})
+	body, err := json.Marshal(Event{Type: "member.deactivated", Data: d})
 	if err != nil || len(body) > 60<<10 || !d.More || len(d.Numbers) != maxLostNumbers || d.Numbers[0].Now != "reserved" {
 		t.Errorf("%d bytes, more %v, %v", len(body), d.More, err)
 	}

@@ -6,64 +6,66 @@ import (
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
-// event is the payload of an outbox row: thin, ids and states only (WH2).
-type event struct {
+// Event is the payload of an outbox row: thin, ids and states only (WH2).
+type Event struct {
 	Type      string           `json:"type"`
 	Timestamp workspace.Micros `json:"timestamp"`
-	Data      eventData        `json:"data"`
+	Data      EventData        `json:"data"`
 }
 
-// eventData is what an event says of its subject. Which fields are there
+// EventData is what an event says of its subject. Which fields are there
 // depends on the type; docs/events.md lists them.
-type eventData struct {
+type EventData struct {
 	Workspace string `json:"workspace"`
-	Member    string `json:"member,omitempty"`
-	Number    string `json:"number,omitempty"` // E.164
-	Group     string `json:"group,omitempty"`
-	Other     string `json:"subject,omitempty"`
-	Seq       int64  `json:"seq"`
-	Epoch     int64  `json:"epoch,omitempty"`
+	Member    string `json:"member,omitempty" doc:"member id"`
+	Number    string `json:"number,omitempty" doc:"E.164"`
+	Group     string `json:"group,omitempty" doc:"group id"`
+	Other     string `json:"subject,omitempty" doc:"id of the invitation, session or domain"`
+	Seq       int64  `json:"seq" doc:"place in the line of its subject, from 1 without gaps"`
+	Epoch     int64  `json:"epoch,omitempty" doc:"session epoch: sessions of a lower one have ended"`
 	Version   int64  `json:"version,omitempty"`
-	State     string `json:"state,omitempty"`
+	State     string `json:"state,omitempty" doc:"of the member (active, contained, deactivated, removed) or the domain"`
 	Role      string `json:"role,omitempty"`
 	Access    string `json:"access,omitempty"`
-	Owner     *bool  `json:"owner,omitempty"` // owns the number from now on, or no longer
-	Ring      int    `json:"ring,omitempty"`
-	Sessions  string `json:"sessions,omitempty"`
+	Owner     *bool  `json:"owner,omitempty" doc:"owns the number from now on, or no longer"`
+	Ring      int    `json:"ring,omitempty" doc:"place in the ring order, from 1; absent for who does not ring"`
+	Sessions  string `json:"sessions,omitempty" doc:"end_all on what ends access"`
 	// Numbers and GroupsLeft are what a leaver loses; More tells that there
 	// are more than an event has room for (WH1), so the receiver reads them.
-	Numbers    []lostNumber `json:"numbers,omitempty"`
-	GroupsLeft []string     `json:"groups_left,omitempty"`
-	More       bool         `json:"more,omitempty"`
+	Numbers    []LostNumber `json:"numbers,omitempty" doc:"what a leaver had"`
+	GroupsLeft []string     `json:"groups_left,omitempty" doc:"group ids"`
+	More       bool         `json:"more,omitempty" doc:"there are more numbers or groups: read the member"`
 	// Contacts is what a leaver loses of what is not ours to keep (R24, LT9).
 	Contacts *LostContacts `json:"contacts,omitempty"`
 	// From, Answers, Strategy and Until tell who answers a leaver's number.
-	From     string            `json:"from,omitempty"`
-	Answers  *answerer         `json:"answers,omitempty"`
-	Strategy string            `json:"strategy,omitempty"`
-	Until    *workspace.Micros `json:"until,omitempty"`
+	From     string            `json:"from,omitempty" doc:"the leaver"`
+	Answers  *Answerer         `json:"answers,omitempty"`
+	Strategy string            `json:"strategy,omitempty" doc:"link of the handover chain"`
+	Until    *workspace.Micros `json:"until,omitempty" doc:"end of the reservation for a return"`
 	// Hold, PlanHash, Decision and By tell of a plan that waits or was decided.
-	Hold     string     `json:"hold,omitempty"`
-	PlanHash string     `json:"plan_hash,omitempty"`
-	Decision string     `json:"decision,omitempty"` // approved, rejected, expired, withdrawn
-	By       string     `json:"by,omitempty"`       // member id, or system
-	Finding  *findingID `json:"finding,omitempty"`
-	Run      *runState  `json:"run,omitempty"`
+	Hold     string        `json:"hold,omitempty"`
+	PlanHash string        `json:"plan_hash,omitempty"`
+	Decision string        `json:"decision,omitempty" doc:"approved, rejected, expired or withdrawn"`
+	By       string        `json:"by,omitempty" doc:"member id, or system"`
+	Finding  *EventFinding `json:"finding,omitempty"`
+	Run      *EventRun     `json:"run,omitempty"`
 	// Attributes are the names of what an update changed, never its values.
-	Attributes []string   `json:"attributes,omitempty"`
-	Cause      eventCause `json:"cause"`
+	Attributes []string   `json:"attributes,omitempty" doc:"names of what changed"`
+	Cause      EventCause `json:"cause"`
 }
 
-type eventCause struct {
+// EventCause tells where a change came from. Connection and Class (E1, E2, E3)
+// are empty for what a person did.
+type EventCause struct {
 	Connection string `json:"connection,omitempty"`
 	Class      string `json:"class,omitempty"`
 	Run        string `json:"run"`
 	Change     string `json:"change,omitempty"`
 }
 
-// lostNumber is one number of a leaver: how they had it, and what is with it
+// LostNumber is one number of a leaver: how they had it, and what is with it
 // now.
-type lostNumber struct {
+type LostNumber struct {
 	Number string `json:"number"`
 	// Was is exclusive, shared, view_only, or owner of a number that they did
 	// not answer.
@@ -71,25 +73,25 @@ type lostNumber struct {
 	// Now is reserved (for a return), handed_over, quarantined, or left: others
 	// answer it as before.
 	Now     string            `json:"now"`
-	Answers *answerer         `json:"answers,omitempty"`
+	Answers *Answerer         `json:"answers,omitempty"`
 	Until   *workspace.Micros `json:"until,omitempty"` // end of the reservation
 }
 
-// answerer is who answers a number: one of the two.
-type answerer struct {
+// Answerer is who answers a number: one of the two.
+type Answerer struct {
 	Member string `json:"member,omitempty"`
 	Group  string `json:"group,omitempty"`
 }
 
-// findingID names a finding; what it says stands in the reports.
-type findingID struct {
+// EventFinding names a finding; what it says stands in the reports.
+type EventFinding struct {
 	ID       string `json:"id"`
 	Code     string `json:"code"`
 	Severity string `json:"severity"`
 }
 
-// runState is how a poll ended.
-type runState struct {
+// EventRun is how a poll ended.
+type EventRun struct {
 	ID       string  `json:"id"`
 	Kind     RunKind `json:"kind"`
 	State    string  `json:"state"`
@@ -104,10 +106,10 @@ const (
 	maxGroupsLeft  = 300
 )
 
-func (u *unit) eventData(c *workspace.Change, name string) eventData {
-	d := eventData{
+func (u *unit) eventData(c *workspace.Change, name string) EventData {
+	d := EventData{
 		Member: c.Member,
-		Cause:  eventCause{Connection: c.Cause.Connection, Class: string(c.Cause.Class), Change: c.ID},
+		Cause:  EventCause{Connection: c.Cause.Connection, Class: string(c.Cause.Class), Change: c.ID},
 	}
 	switch c.Subject.Type {
 	case "number":
@@ -169,20 +171,20 @@ func (u *unit) tailOf(leaver string, all []recorded) []*workspace.Change {
 }
 
 // tellLosses adds what a leaver loses to the event of the cut.
-func (u *unit) tellLosses(leaver string, all []recorded, d *eventData) {
-	lost := map[string]*lostNumber{}
+func (u *unit) tellLosses(leaver string, all []recorded, d *EventData) {
+	lost := map[string]*LostNumber{}
 	var order []string
 	tail := u.tailOf(leaver, all)
 	for _, c := range tail {
 		switch before := c.Before.(type) {
 		case workspace.Assignment:
 			if c.Kind == workspace.NumberUnassign && before.To == leaver {
-				lost[c.Subject.ID] = &lostNumber{Number: c.Subject.Label, Was: before.Access.String(), Now: "left"}
+				lost[c.Subject.ID] = &LostNumber{Number: c.Subject.Label, Was: before.Access.String(), Now: "left"}
 				order = append(order, c.Subject.ID)
 			}
 		case workspace.Ownership:
 			if before.Member == leaver && lost[c.Subject.ID] == nil {
-				lost[c.Subject.ID] = &lostNumber{Number: c.Subject.Label, Was: "owner", Now: "left"}
+				lost[c.Subject.ID] = &LostNumber{Number: c.Subject.Label, Was: "owner", Now: "left"}
 				order = append(order, c.Subject.ID)
 			}
 		case workspace.GroupMembership:
@@ -216,7 +218,7 @@ func lostContacts(leaver string, tail []*workspace.Change) *LostContacts {
 }
 
 // follow notes what one change of the tail makes of the number.
-func (n *lostNumber) follow(c *workspace.Change) {
+func (n *LostNumber) follow(c *workspace.Change) {
 	switch after := c.After.(type) {
 	case workspace.Reservation:
 		n.Now, n.Until = "reserved", &after.Until
@@ -240,15 +242,15 @@ func (n *lostNumber) follow(c *workspace.Change) {
 
 // heirOf is who gets something by a change of a leaver's tail, nil if nobody
 // does.
-func heirOf(c *workspace.Change) *answerer {
+func heirOf(c *workspace.Change) *Answerer {
 	switch after := c.After.(type) {
 	case workspace.Assignment:
 		if after.Kind == workspace.ToGroup {
-			return &answerer{Group: after.To}
+			return &Answerer{Group: after.To}
 		}
-		return &answerer{Member: after.To}
+		return &Answerer{Member: after.To}
 	case workspace.Ownership:
-		return &answerer{Member: after.Member}
+		return &Answerer{Member: after.Member}
 	}
 	return nil
 }

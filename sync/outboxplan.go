@@ -37,7 +37,7 @@ func (u *unit) holdEvents() []outgoing {
 // holdEvent is about the member whom a plan is about, if there is one; else
 // about the connection that wants it, or the person who does.
 func (u *unit) holdEvent(name string, h *store.HoldRow) outgoing {
-	o := outgoing{name: name, data: eventData{Hold: h.ID, PlanHash: h.PlanHash, Cause: eventCause{Connection: h.Connection}}}
+	o := outgoing{name: name, data: EventData{Hold: h.ID, PlanHash: h.PlanHash, Cause: EventCause{Connection: h.Connection}}}
 	if name == "change.decided" {
 		o.data.Decision, o.data.By = h.State, h.DecidedBy
 	}
@@ -55,8 +55,8 @@ func (u *unit) holdEvent(name string, h *store.HoldRow) outgoing {
 
 // runEvent tells that a poll has ended.
 func (u *unit) runEvent() outgoing {
-	return outgoing{kind: "connection", id: u.conn.ID, name: "run.finished", data: eventData{
-		Run:   &runState{ID: u.run, Kind: u.b.Kind, State: orElse(u.finished.State, "done"), Complete: u.finished.Complete, Counts: u.finished.Counts},
-		Cause: eventCause{Connection: u.conn.ID},
+	return outgoing{kind: "connection", id: u.conn.ID, name: "run.finished", data: EventData{
+		Run:   &EventRun{ID: u.run, Kind: u.b.Kind, State: orElse(u.finished.State, "done"), Complete: u.finished.Complete, Counts: u.finished.Counts},
+		Cause: EventCause{Connection: u.conn.ID},
 	}}
 }

@@ -202,6 +202,9 @@ func (a *auditor) events() {
 		if r[2] != fmt.Sprint(next[key]) {
 			a.breach("OB1: event %s of %s is number %s, want %d", r[3], key, r[2], next[key])
 		}
+		if !slices.ContainsFunc(workspace.EventTypes(), func(t workspace.EventType) bool { return t.Name == r[3] }) {
+			a.breach("WH3: nobody knows the type %s", r[3])
+		}
 		if (r[4] == "yes") != leaver[r[3]] {
 			a.breach("OB6: event %s of %s has leaver %s", r[3], key, r[4])
 		}
