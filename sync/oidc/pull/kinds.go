@@ -16,9 +16,11 @@ type kindOf struct {
 }
 
 // kinds are the APIs. Their limits as published in 2026: Graph 3,500 resource
-// units per 10 s for a small tenant, at most 5 of them a request; Okta 600
-// requests a minute, which its answers correct; Google 2,400 a minute and
-// administrator. Keycloak and SCIM servers publish none.
+// units per 10 s for an application in a small tenant, at most 5 of them a
+// request; Okta 600 lists of users and 500 of groups a minute, 100 in a free
+// organisation, which its answers tell; Google 2,400 a minute for a user of a
+// project, here the administrator. Half of that is taken (OD3). Keycloak and
+// SCIM servers publish none.
 var kinds map[string]kindOf
 
 func init() {
