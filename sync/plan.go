@@ -123,7 +123,23 @@ func (u *unit) planNewcomer(p *person) error {
 	if found != nil {
 		return u.planLink(p, found)
 	}
-	return u.planCreate(p, false)
+	recycled, err := u.recycled(p)
+	if err != nil {
+		return err
+	}
+	if !recycled || u.approver != nil {
+		return u.planCreate(p, recycled)
+	}
+	m := workspace.Member{ID: newID(), Name: p.want.Name, Email: p.want.Email, EmailKey: emailKey(p.want.Email), Role: workspace.RoleMember, State: workspace.StateActive}
+	u.add(planned{
+		Change:  workspace.Change{Kind: workspace.MemberCreate, Subject: memberRef(m), Member: m.ID, After: m, Cause: u.cause(p, workspace.CauseRequest)},
+		subject: p.key, person: p.key, refuse: &Refusal{
+			Verdict: workspace.Hold, Rule: "I9", Kind: RefusedConflict,
+			Reason: fmt.Sprintf("%s was the address of somebody whose access was ended, and this is another immutable id", m.Email),
+			Remedy: "confirm that this is another person: they inherit nothing",
+		},
+	})
+	return nil
 }
 
 // planCreate makes a member of a person. Separated tells that a person has
@@ -229,6 +245,11 @@ func (u *unit) planLink(p *person, m *workspace.Member) error {
 		u.addFor(p, change, u.linkEffect(p.trigger.ID, m.ID), u.support(p, mapping.GrantMember, "", bySource, "", p.trigger.Connection))
 		p.live = append(p.live, p.trigger)
 		p.member = m
+		// What the rows want was asked of this record alone; the others that the
+		// member has want more.
+		if err := u.evaluate(p); err != nil || p.want.Excluded {
+			return err
+		}
 		return u.planStay(p)
 	}
 	u.add(planned{Change: change, subject: p.key, person: p.key, refuse: &Refusal{

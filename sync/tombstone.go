@@ -52,6 +52,22 @@ func (u *unit) tombstone(p *person, email string) (text string, lawful bool, err
 	return fmt.Sprintf("access was ended by %s on %s", r.Cause, r.At.Time().Format("2006-01-02")), lawful, nil
 }
 
+// recycled reports whether a newcomer has an address that was a leaver's, who
+// has another one since or is removed: somebody else, until a person says so
+// (leavers-and-events section 7, RB5). Whose own id was ended is no newcomer.
+func (u *unit) recycled(p *person) (bool, error) {
+	key := emailKey(p.want.Email)
+	if key == "" {
+		return false, nil
+	}
+	mine, err := u.tx.Tombstones([]string{u.s.tombstoneValue(tombstoneID, u.conn.ID, immutable(p.trigger))})
+	if err != nil || len(mine) > 0 {
+		return false, err
+	}
+	rows, err := u.tx.Tombstones([]string{u.s.tombstoneValue(tombstoneEmail, "", key)})
+	return len(rows) > 0, err
+}
+
 // bury writes the tombstones of a leaver: every immutable id and address.
 func (u *unit) bury(m workspace.Member, identities []workspace.Identity, c workspace.Cause) effect {
 	cause := orElse(c.Connection, "a person")

@@ -93,3 +93,65 @@ func TestTwoSources(t *testing.T) {
 		})
 	}
 }
+
+// TestLinkTakesNothing is MM2: a second directory that states the same person
+// adds to what the member has, and takes none of what only the first one gives.
+func TestLinkTakesNothing(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		w.verified("acme.com")
+		w.groups("Sales", "Support")
+		w.numbers("+4722000001", "+4722000099")
+		bob := &user{name: "bob", attrs: map[string]string{"office": "Oslo"}}
+		w.push(bob)
+		for _, name := range []string{"phone-admins", "reception", "sales"} {
+			w.put(&group{name: name}, []*user{bob}, nil)
+		}
+		for _, h := range w.holds() { // a raise by a connection waits for a person
+			if _, err := w.approve(h.ID, "dan@acme.com"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		had := w.show("bob@acme.com")
+		if had != "admin active Sales +4722000001:exclusive +4722000099:shared" {
+			t.Fatalf("before: %s", had)
+		}
+		w.push(&user{name: "bob", conn: "entra"})
+		w.want("bob@acme.com", had)
+		w.audited()
+	})
+}
+
+// TestAddressThatALeaverHadBefore is section 7: who is given an address that a
+// leaver had given up before leaving is another person, held until somebody
+// confirms it, and inherits nothing.
+func TestAddressThatALeaverHadBefore(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		_, bob := twoSources(t, w)
+		bob.email = "bobby@acme.com" // at one directory; the other has not heard of it
+		w.push(bob)
+		bob.off = true
+		w.push(bob)
+		w.want("bobby@acme.com", "member deactivated")
+		other := &user{name: "robert", ext: "two", email: "bob@acme.com"}
+		res := w.push(other)
+		if res.Refusal == nil || res.Refusal.Kind != RefusedConflict || res.Refusal.Verdict != workspace.Hold {
+			t.Fatalf("let in, or refused for good: %+v%s", res.Refusal, told(res))
+		}
+		w.want("bob@acme.com", "nobody")
+		holds := w.holds()
+		if len(holds) != 1 {
+			t.Fatalf("%d plans wait", len(holds))
+		}
+		if _, err := w.approve(holds[0].ID, "dan@acme.com"); err != nil {
+			t.Fatal(err)
+		}
+		w.want("bob@acme.com", "member active")
+		w.want("bobby@acme.com", "member deactivated")
+		w.audited()
+		// Whose own id was ended comes back by the directory alone.
+		bob.off = false
+		w.push(bob)
+		w.want("bobby@acme.com", "member active")
+		w.audited()
+	})
+}
