@@ -14,6 +14,7 @@ import (
 func (l *link) userRow(base workspace.Identity, doc Document) store.IdentityRow {
 	row := store.IdentityRow{Identity: base}
 	row.Connection = l.connection
+	row.ObservedAt = 0 // what a request says is as old as the request (EV4)
 	row.ExternalID, row.UserName = doc.ExternalID(), doc.UserName()
 	row.Email, _ = doc.Email()
 	row.Name = doc.personName()

@@ -32,7 +32,7 @@ const (
 	linkIdentity = `UPDATE identity SET member_id = ? WHERE workspace_id = ? AND identity_id = ?`
 	// The row keeps what it said: only what would act is ended.
 	deleteIdentity = `UPDATE identity SET deleted = TRUE, active = FALSE, reason = ?, version = version + 1,
-		updated_at = ? WHERE workspace_id = ? AND identity_id = ? AND NOT deleted RETURNING connection_id`
+		updated_at = ?, observed_at = ? WHERE workspace_id = ? AND identity_id = ? AND NOT deleted RETURNING connection_id`
 	deleteIdentityEdges = `DELETE FROM membership WHERE workspace_id = ? AND child_id = ? AND child_kind = 'user'
 		RETURNING group_id`
 	countOutOfGroups = `UPDATE dirgroup SET member_count = member_count - 1, version = version + 1, updated_at = ?
@@ -173,11 +173,12 @@ func (t *Tx) StateIdentity(i workspace.Identity, at workspace.Micros) error {
 }
 
 // DeleteIdentity turns an identity into a tombstone row: deleted, edges gone,
-// counted out. The row stays for rehire by immutable id. The groups it was in
-// get a new version, since their members have changed. It gives
-// workspace.ErrNotFound if there is no such live identity.
-func (t *Tx) DeleteIdentity(id, reason string, at workspace.Micros) error {
-	connection, err := single(&t.Reader, scanOne[string], deleteIdentity, reason, at, t.ws, id)
+// counted out. The row stays for rehire by immutable id; observed is as of when
+// the source said so. The groups it was in get a new version, since their
+// members have changed. It gives workspace.ErrNotFound if there is no such live
+// identity.
+func (t *Tx) DeleteIdentity(id, reason string, at, observed workspace.Micros) error {
+	connection, err := single(&t.Reader, scanOne[string], deleteIdentity, reason, at, observed, t.ws, id)
 	if err != nil {
 		return err
 	}

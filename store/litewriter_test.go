@@ -163,7 +163,7 @@ func TestGroupRunAgain(t *testing.T) {
 		wary   bool
 	}{
 		{"after a write", func(tx *Tx) error { _, err := tx.NextRef(); return errors.Join(err, boom) }, false, 2, true},
-		{"after a write that gives rows", func(tx *Tx) error { return errors.Join(tx.DeleteIdentity("i", "gone", 1), boom) }, false, 2, true},
+		{"after a write that gives rows", func(tx *Tx) error { return errors.Join(tx.DeleteIdentity("i", "gone", 1, 1), boom) }, false, 2, true},
 		{"without a write", func(tx *Tx) error { _, err := tx.Standing(); return errors.Join(err, boom) }, false, 1, false},
 		{"dry run", func(tx *Tx) error { _, err := tx.NextRef(); return err }, true, 1, true},
 	} {

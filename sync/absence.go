@@ -31,9 +31,10 @@ func (p *poll) applyGone(ctx context.Context) error {
 			return err
 		}
 		old, ok := known[g.ID]
-		if !ok || p.stage.isStaged(g.ID) {
-			continue
+		if !ok || p.stage.isStaged(g.ID) || old.ObservedAt > g.seen {
+			continue // EV4: who was asked about since is there again
 		}
+		old.ObservedAt = g.seen
 		o := IdentityObservation{Op: OpDelete, Row: store.IdentityRow{Identity: old}, Class: workspace.EvidenceE1, Why: "deleted", UpstreamAt: g.At}
 		if _, err := p.submit(ctx, Batch{Identities: []IdentityObservation{o}}); err != nil {
 			return err
@@ -201,6 +202,7 @@ func (p *poll) server() string {
 // ask is the confirming read: it finds the reason, which is never lumped
 // together with others (AB3).
 func (p *poll) ask(ctx context.Context, m *missing) (gone bool, err error) {
+	m.identity.ObservedAt = workspace.At(p.e.now())
 	found, err := p.pl.Source.Get(ctx, m.identity.ExternalID)
 	switch {
 	case errors.Is(err, ErrDeleted):

@@ -96,11 +96,12 @@ func (u *unit) observeIdentity(o *IdentityObservation, who *touched) error {
 		if o.Expect != 0 && now.Version != o.Expect {
 			return workspace.ErrStale
 		}
+		seen := max(row.ObservedAt, workspace.At(u.b.SeenAt))
 		row.Identity = now
 		if u.keepsAbsent(o) {
 			break
 		}
-		if err := u.tx.DeleteIdentity(row.ID, orElse(o.Why, "deleted"), u.now); err != nil {
+		if err := u.tx.DeleteIdentity(row.ID, orElse(o.Why, "deleted"), u.now, seen); err != nil {
 			return err
 		}
 		delete(u.records, row.ID)
@@ -166,9 +167,16 @@ func (u *unit) reunite(row *store.IdentityRow) error {
 	if err != nil {
 		return err
 	}
+	if row.ObservedAt < old.ObservedAt {
+		return errOlder // read before the record was deleted
+	}
 	row.Member = old.Member
 	return nil
 }
+
+// errOlder says that an observation of a new record is older than the deletion
+// of the former one of the same immutable id (EV4): it is no evidence.
+var errOlder = fmt.Errorf("%w: the record was deleted since", workspace.ErrStale)
 
 // observeGroup writes one directory group and its edges.
 func (u *unit) observeGroup(o *GroupObservation, who *touched) error {

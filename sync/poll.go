@@ -182,7 +182,8 @@ func (p *poll) do(ctx context.Context) (PollResult, error) {
 			p.log.Warn("a stage could not be closed", "err", err)
 		}
 	}()
-	p.sink = &sink{p: p, losses: map[string]int{}}
+	p.sink = &sink{p: p}
+	p.sink.reset()
 	if err := p.read(ctx); err != nil {
 		return p.fail(ctx, err)
 	}

@@ -166,6 +166,9 @@ func singleFault(err error) bool {
 
 // tolerate notes a record that cannot be written, and goes on.
 func (p *poll) tolerate(err error, ids []string) error {
+	if errors.Is(err, errOlder) {
+		return nil
+	}
 	if err == nil || !singleFault(err) {
 		return err
 	}

@@ -106,6 +106,9 @@ func (e *Engine) signal(s *space, conn Connection, tx *store.Tx, in *Signals, si
 	if sig.Kind == SignalVerify || sig.Kind == SignalOther {
 		return nil
 	}
+	if sig.At.After(in.SeenAt) {
+		sig.At = in.SeenAt // their clock is ahead; what is learnt from now on is newer (EV4)
+	}
 	records := s.recordsOf(conn)
 	batch := Batch{
 		Workspace: in.Workspace, Connection: conn.ID, Kind: RunTargeted, Trigger: "signal", Channel: workspace.ChannelSync, Txn: in.Txn, SeenAt: in.SeenAt,

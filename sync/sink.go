@@ -15,12 +15,13 @@ type sink struct {
 	sweeping bool
 	// losses counts, per attribute, known people who lost it in this run (RD7).
 	losses map[string]int
-	known  int // known people who were named
+	known  int              // known people who were named
+	asked  workspace.Micros // the source asked for the next page after this moment
 }
 
 // reset forgets what a read named, for a read that begins anew.
 func (k *sink) reset() {
-	k.losses, k.known = map[string]int{}, 0
+	k.losses, k.known, k.asked = map[string]int{}, 0, workspace.At(k.p.e.now())
 }
 
 // Page stages one page.
@@ -52,7 +53,10 @@ func (k *sink) Page(ctx context.Context, page Page, resume Cursor) error {
 	for _, id := range page.Present {
 		st.seen.add(id)
 	}
-	st.gone = append(st.gone, page.Gone...)
+	for _, g := range page.Gone {
+		st.gone = append(st.gone, stagedGone{g, k.asked})
+	}
+	k.asked = workspace.At(k.p.e.now())
 	k.p.progress("reading", st.counts.entries, 0)
 	return nil
 }

@@ -28,10 +28,17 @@ type stage struct {
 	names  idsByName // canonical DNs of people and groups read
 	// vacated are canonical DNs that known people gave up in this run.
 	vacated map[string]bool
-	gone    []Gone
+	gone    []stagedGone
 	proof   *Proof
 	resume  Cursor
 	counts  stageCounts
+}
+
+// stagedGone is somebody of whom the protocol says that they are gone, as of
+// the moment before the page was asked for (EV4).
+type stagedGone struct {
+	Gone
+	seen workspace.Micros
 }
 
 // place is where a staged record lies in the file.

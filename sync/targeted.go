@@ -53,6 +53,9 @@ func (e *Engine) Ask(ctx context.Context, pl Polled, id, trigger string) error {
 			Workspace: pl.Workspace, Connection: pl.Connection, Kind: RunTargeted, Trigger: trigger, Channel: workspace.ChannelSync, SeenAt: began,
 			Identities: []IdentityObservation{o}, Confirms: true,
 		})
+		if errors.Is(err, errOlder) {
+			return nil // deleted while we asked
+		}
 		if err == nil || !errors.Is(err, workspace.ErrStale) && !errors.Is(err, workspace.ErrConflict) || try == 2 {
 			return err
 		}

@@ -199,8 +199,8 @@ func identityGone(t *testing.T, s *store.Store) {
 		}
 		return nil
 	})
-	r.update(func(tx *store.Tx) error { return tx.DeleteIdentity(first.ID, "deleted", 99) })
-	r.refused(workspace.ErrNotFound, func(tx *store.Tx) error { return tx.DeleteIdentity(first.ID, "deleted", 99) })
+	r.update(func(tx *store.Tx) error { return tx.DeleteIdentity(first.ID, "deleted", 99, 99) })
+	r.refused(workspace.ErrNotFound, func(tx *store.Tx) error { return tx.DeleteIdentity(first.ID, "deleted", 99, 99) })
 	gone(r, func(rd *store.Reader) (workspace.Identity, error) { return rd.Identity(first.ID) })
 	gone(r, func(rd *store.Reader) (workspace.Identity, error) {
 		return rd.IdentityByExternal("okta", "ext-1", false)
@@ -238,7 +238,7 @@ func identityGone(t *testing.T, s *store.Store) {
 	if live.ID != again.ID {
 		t.Errorf("found %s instead of the live row", live.ID)
 	}
-	r.update(func(tx *store.Tx) error { return tx.DeleteIdentity(again.ID, "absent", 200) })
+	r.update(func(tx *store.Tx) error { return tx.DeleteIdentity(again.ID, "absent", 200, 200) })
 	newest := read(r, func(rd *store.Reader) (workspace.Identity, error) {
 		return rd.IdentityByExternal("okta", "ext-1", true)
 	})
@@ -274,7 +274,7 @@ func reports(t *testing.T, s *store.Store) {
 	if !has("x", ann.ID) || has(bob.ID) || has() {
 		t.Error("reports are not those of ann")
 	}
-	r.update(func(tx *store.Tx) error { return tx.DeleteIdentity(bob.ID, "deleted", 9) })
+	r.update(func(tx *store.Tx) error { return tx.DeleteIdentity(bob.ID, "deleted", 9, 9) })
 	if has(ann.ID) {
 		t.Error("somebody deleted still reports")
 	}

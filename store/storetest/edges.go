@@ -228,7 +228,7 @@ func kinds(t *testing.T, s *store.Store) {
 				return err
 			}
 			if n == 7 {
-				if err := tx.DeleteIdentity(row.ID, "deleted", 1); err != nil {
+				if err := tx.DeleteIdentity(row.ID, "deleted", 1, 1); err != nil {
 					return err
 				}
 				continue

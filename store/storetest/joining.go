@@ -42,7 +42,7 @@ func joining(t *testing.T, s *store.Store) {
 		}
 	}
 	for _, id := range []string{"a", "b"} {
-		r.update(func(tx *store.Tx) error { return tx.DeleteIdentity(id, "deleted", 5) })
+		r.update(func(tx *store.Tx) error { return tx.DeleteIdentity(id, "deleted", 5, 5) })
 	}
 	if states("okta", "acme.org") {
 		t.Error("deleted records count")

@@ -37,7 +37,7 @@ func listings(t *testing.T, s *store.Store) {
 		err := errors.Join(
 			tx.InsertGroup(workspace.Group{ID: "g1", Name: "Sales", NameKey: "sales", Version: 1}),
 			tx.InsertGroup(workspace.Group{ID: "g2", Name: "HQ", NameKey: "hq", Version: 1}),
-			tx.InsertIdentity(row), tx.InsertIdentity(second), tx.InsertIdentity(old), tx.DeleteIdentity(old.ID, "deleted", 1),
+			tx.InsertIdentity(row), tx.InsertIdentity(second), tx.InsertIdentity(old), tx.DeleteIdentity(old.ID, "deleted", 1, 1),
 			tx.InsertNumber(phone("n1", "+15550102", "")), tx.InsertNumber(phone("n2", "+15550101", "")), tx.InsertNumber(phone("n3", "+15550100", "")),
 			tx.PutInvitation(workspace.Invitation{
 				ID: "i1", Email: "New@acme.com", EmailKey: "new@acme.com", Role: workspace.RoleMember,

@@ -141,7 +141,7 @@ func ownedBySame(t *testing.T, s *store.Store) {
 				return err
 			}
 		}
-		return tx.DeleteIdentity("okta-000001", "deleted", 1)
+		return tx.DeleteIdentity("okta-000001", "deleted", 1, 1)
 	})
 	for _, c := range []struct {
 		attr, key string

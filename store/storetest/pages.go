@@ -93,7 +93,7 @@ func pages(t *testing.T, s *store.Store) {
 						e.row.Deleted = false
 						err = tx.UpdateIdentity(e.row)
 					} else {
-						err = tx.DeleteIdentity(e.row.ID, "deleted", 1)
+						err = tx.DeleteIdentity(e.row.ID, "deleted", 1, 1)
 					}
 					e.deleted = !e.deleted
 				default: // a clock that stands behind
@@ -140,7 +140,7 @@ func filteredPages(t *testing.T, s *store.Store) {
 				return err
 			}
 		}
-		return tx.DeleteIdentity("okta-000000", "deleted", 1)
+		return tx.DeleteIdentity("okta-000000", "deleted", 1, 1)
 	})
 	for _, q := range []struct {
 		where        string
@@ -238,7 +238,7 @@ func pagesInParallel(t *testing.T, s *store.Store) {
 			if err := grow(tx, 37); err != nil || step%3 > 0 {
 				return err
 			}
-			return tx.DeleteIdentity(fmt.Sprintf("okta-%06d", 10+step), "deleted", 1)
+			return tx.DeleteIdentity(fmt.Sprintf("okta-%06d", 10+step), "deleted", 1, 1)
 		})
 	}
 	close(done)
