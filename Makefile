@@ -4,6 +4,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 BIN      := $(CURDIR)/bin
 FUZZTIME ?= 30s
 ROUNDS   ?= 50
+SEQUENCES ?= 40
 BENCH    ?= .
 BENCHFLAGS ?=
 
@@ -51,8 +52,8 @@ kill: ## kill -9 the daemon, the store and the deliverer 200 times each on SQLit
 bench-graph: ## poll 20,000 people through the fake of Microsoft Graph: the source alone, first poll, unchanged, delta
 	go test -run '^$$' -bench Graph -benchtime 1x -timeout 30m ./internal/e2e
 
-robustness: ## break real directories in every way of docs/robustness.md, play random sequences; SEED=N repeats one
-	@ROLLCALL_LARGE_GROUP=20000 go test -count=1 -v -timeout 60m ./internal/e2e -run 'Faults|Random|Large|Kind' $(if $(SEED),-seed $(SEED)) -steps 60 > $(BIN)/robustness.txt 2>&1; code=$$?; \
+robustness: ## break real directories in every way of docs/robustness.md, play random sequences (SEQUENCES=N of each); SEED=N repeats one
+	@ROLLCALL_LARGE_GROUP=20000 go test -count=1 -v -timeout 60m ./internal/e2e -run 'Faults|Random|Sequence|Large|Kind' $(if $(SEED),-seed $(SEED)) -steps 60 -rapid.checks=$(SEQUENCES) > $(BIN)/robustness.txt 2>&1; code=$$?; \
 	grep -E '^ *--- |seed|^ok|^FAIL' $(BIN)/robustness.txt; printf 'passed %s, failed %s\n' "$$(grep -c -- '--- PASS' $(BIN)/robustness.txt)" "$$(grep -c -- '--- FAIL' $(BIN)/robustness.txt)"; \
 	[ $$code -eq 0 ] && echo PASS || { cat $(BIN)/robustness.txt; echo FAIL; }; rm -f $(BIN)/robustness.txt; exit $$code
 

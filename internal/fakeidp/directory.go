@@ -163,6 +163,12 @@ func (d *Directory) Restore(id string) {
 	d.note(event{id: id, fields: []string{"*"}})
 }
 
+// Deleted tells whether a person lies in the recycle bin.
+func (d *Directory) Deleted(id string) bool {
+	_, deleted, _ := d.state(id)
+	return deleted
+}
+
 // ghost gives a deleted person as they were.
 func (d *Directory) ghost(id string) (Person, bool) {
 	d.mu.Lock()
