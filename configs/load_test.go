@@ -293,3 +293,17 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Every key of the types stands in the README, which says what it is for.
+func TestReadmeNamesEveryKey(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join("..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keys() {
+		if !regexp.MustCompile(`\b` + key + `\b`).Match(text) {
+			t.Errorf("key %s is not in README.md", key)
+		}
+	}
+}

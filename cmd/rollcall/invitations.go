@@ -60,7 +60,7 @@ func (s *session) invitations(ctx context.Context, state string) (views []invita
 type invitationListCmd struct {
 	workspaceFlag
 	formatFlag
-	State string `help:"Only this state: ${enum}." enum:"pending,accepted,expired,revoked,," default:""`
+	State string `help:"Only this state: pending, accepted, expired or revoked." enum:"pending,accepted,expired,revoked," default:""`
 }
 
 // Help is shown by --help.

@@ -74,17 +74,17 @@ const speedDay = 24 * time.Hour
 
 func newLeaverCollector(c *configs.Config, s *store.Store) *leaverCollector {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc("rollcall_"+name, help, append([]string{"workspace"}, labels...), nil)
+		return prometheus.NewDesc(name, help, append([]string{"workspace"}, labels...), nil)
 	}
 	return &leaverCollector{
 		config: c, store: s, now: time.Now,
-		seconds: desc("leaver_seconds", "Quantiles over the last day: revoke is T2-T1, deliver T3-T2, verify T4-T2.", "connection", "stage", "quantile"),
-		leavers: desc("leavers_last_day", "Ends of access in the last day.", "connection"),
-		pending: desc("outbox_pending", "Lines in which an event waits for the receiver.", "sink"),
-		oldest:  desc("outbox_oldest_seconds", "Age of the oldest event that waits for the receiver.", "sink"),
-		dead:    desc("outbox_dead", "Dead letters that are kept.", "sink"),
-		open:    desc("findings_open", "Open findings.", "code", "severity"),
-		up:      desc("store_readable", "1 if the store could be read for these metrics, 0 if not: those that come from it are missing then."),
+		seconds: desc("rollcall_leaver_seconds", "Quantiles over the last day: revoke is T2-T1, deliver T3-T2, verify T4-T2.", "connection", "stage", "quantile"),
+		leavers: desc("rollcall_leavers_last_day", "Ends of access in the last day.", "connection"),
+		pending: desc("rollcall_outbox_pending", "Lines in which an event waits for the receiver.", "sink"),
+		oldest:  desc("rollcall_outbox_oldest_seconds", "Age of the oldest event that waits for the receiver.", "sink"),
+		dead:    desc("rollcall_outbox_dead", "Dead letters that are kept.", "sink"),
+		open:    desc("rollcall_findings_open", "Open findings.", "code", "severity"),
+		up:      desc("rollcall_store_readable", "1 if the store could be read for these metrics, 0 if not: those that come from it are missing then."),
 	}
 }
 

@@ -79,8 +79,8 @@ func holdings(list []store.NumberHolding) string {
 type memberListCmd struct {
 	workspaceFlag
 	formatFlag
-	State string `help:"Only this state: ${enum}; active and deactivated ones if left out." enum:"active,deactivated,removed,," default:""`
-	Role  string `help:"Only this role: ${enum}." enum:"owner,admin,member,," default:""`
+	State string `help:"Only this state: active, deactivated or removed; active and deactivated ones if left out." enum:"active,deactivated,removed," default:""`
+	Role  string `help:"Only this role: owner, admin or member." enum:"owner,admin,member," default:""`
 	Group string `help:"Only the members of this group." placeholder:"NAME"`
 	// NoPath: OL1.
 	NoPath bool `help:"Only active members of whom nobody tells when their job ends: no directory has them, and no provider is asked about them."`

@@ -17,7 +17,7 @@ import (
 
 // configFlag names the configuration.
 type configFlag struct {
-	Config string `help:"Configuration file." default:"rollcall.yaml" placeholder:"FILE"`
+	Config string `help:"Configuration file; rollcall.yaml if left out." default:"rollcall.yaml" placeholder:"FILE"`
 }
 
 // load reads the configuration; a faulty one is wrong usage.
