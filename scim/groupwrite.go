@@ -148,11 +148,6 @@ func (x *exchange) patchGroup() error {
 	})
 }
 
-// maxGroupTries is maxTries for groups: members come and go without waiting
-// for anybody, each with a new version, and a rename among a dozen of them
-// loses more than once.
-const maxGroupTries = 12
-
 // changeGroup reads a Group, changes it and gives it to the engine. Its own row
 // is written by compare-and-swap; changes of members alone commute and need
 // none, unless the client sent an If-Match.
@@ -161,21 +156,13 @@ func (x *exchange) changeGroup(withBody bool, compute func(old Document) (groupC
 	if err != nil {
 		return err
 	}
-	for try := 1; ; try++ {
-		err := x.tryGroup(withBody, p, compute)
-		switch {
-		case err == nil || !errors.Is(err, workspace.ErrStale) || x.begun:
-			return err
-		case x.conditional():
-			g, readErr := x.readGroup(x.route.id)
-			if readErr != nil {
-				return readErr
-			}
-			return errPreconditionFailed(ETag(g.Version)).causedBy(err)
-		case try >= maxGroupTries:
-			return err
-		}
-	}
+	return x.swap(maxGroupTries, func() error { return x.tryGroup(withBody, p, compute) }, x.groupVersion)
+}
+
+// groupVersion is the version of the Group of the request now.
+func (x *exchange) groupVersion() (int64, error) {
+	g, err := x.readGroup(x.route.id)
+	return g.Version, err
 }
 
 // tryGroup is one try of changeGroup.
@@ -219,16 +206,21 @@ func (x *exchange) tryGroup(withBody bool, p Projection, compute func(old Docume
 // deleteGroup answers DELETE /Groups/{id} (RFC 7644 section 3.6): the
 // memberships end, then 204, then 404.
 func (x *exchange) deleteGroup() error {
-	g, err := x.readGroup(x.route.id)
-	if err != nil {
-		return err
-	}
-	if err := x.precondition(g.Version); err != nil {
-		return err
-	}
-	_, err = x.apply(sync.Batch{Groups: []sync.GroupObservation{{Op: sync.OpDelete, Group: g, Expect: g.Version}}})
-	if err != nil {
-		return x.missing(x.link.group, x.route.id, err)
-	}
-	return x.empty(0)
+	return x.swap(maxGroupTries, func() error {
+		g, err := x.readGroup(x.route.id)
+		if err != nil {
+			return err
+		}
+		if err := x.precondition(g.Version); err != nil {
+			return err
+		}
+		o := sync.GroupObservation{Op: sync.OpDelete, Group: g}
+		if x.conditional() {
+			o.Expect = g.Version
+		}
+		if _, err = x.apply(sync.Batch{Groups: []sync.GroupObservation{o}}); err != nil {
+			return x.missing(x.link.group, x.route.id, err)
+		}
+		return x.empty(0)
+	}, x.groupVersion)
 }

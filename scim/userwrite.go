@@ -12,9 +12,6 @@ import (
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
-// maxTries is how often a write is done again after it lost a race.
-const maxTries = 3
-
 // createUser answers POST /Users (RFC 7644 section 3.3). A repeated request
 // finds the first one: 409 with its location.
 func (x *exchange) createUser() error {
@@ -216,34 +213,21 @@ func (x *exchange) changeUser(compute func(old Document) (change, error), leave 
 		return err
 	}
 	defer release()
-	for try := 1; ; try++ {
-		err := x.tryChange(compute, p)
-		switch {
-		case err == nil:
-			return nil
-		case errors.Is(err, workspace.ErrStale) && !x.begun:
-			if x.conditional() {
-				return x.staleNow(err)
-			}
-			if try < maxTries {
-				continue
-			}
-			return err
-		case leave != nil && !x.begun && refusesRequest(err):
-			ops := leave
-			leave = nil
-			x.note(Notes{{Rule: "VW11", Attribute: "active", Count: 1}})
-			x.h.log.Warn("a leaver's access ends although the rest of the request is refused (VW11)",
-				"txn", x.txn, "workspace", x.link.workspace, "connection", x.link.connection, "status", ToError(err).Status)
-			compute = func(old Document) (change, error) {
-				after, diff, _, err := Patch(old, ops, x.link.user, x.link.profile)
-				return change{doc: after, diff: diff}, err
-			}
-			try = 0
-		default:
-			return err
-		}
+	write := func() error {
+		return x.swap(maxTries, func() error { return x.tryChange(compute, p) }, x.userVersion)
 	}
+	err = write()
+	if err == nil || leave == nil || x.begun || errors.Is(err, workspace.ErrStale) || !refusesRequest(err) {
+		return err
+	}
+	x.note(Notes{{Rule: "VW11", Attribute: "active", Count: 1}})
+	x.h.log.Warn("a leaver's access ends although the rest of the request is refused (VW11)",
+		"txn", x.txn, "workspace", x.link.workspace, "connection", x.link.connection, "status", ToError(err).Status)
+	compute = func(old Document) (change, error) {
+		after, diff, _, err := Patch(old, leave, x.link.user, x.link.profile)
+		return change{doc: after, diff: diff}, err
+	}
+	return write()
 }
 
 // refusesRequest reports whether an error is about what the request says, so
@@ -256,17 +240,14 @@ func refusesRequest(err error) bool {
 	return false
 }
 
-// staleNow is the answer to an If-Match that was right when it was compared.
-func (x *exchange) staleNow(cause error) error {
+// userVersion is the version that the User of the request shows now.
+func (x *exchange) userVersion() (int64, error) {
 	var identity workspace.Identity
 	err := x.link.handle.View(x.r.Context(), func(r *store.Reader) (err error) {
 		identity, err = x.identity(r, x.route.id)
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	return errPreconditionFailed(ETag(shownVersion(&identity))).causedBy(cause)
+	return shownVersion(&identity), err
 }
 
 // tryChange is one try of changeUser.
@@ -314,7 +295,7 @@ func (x *exchange) tryChange(compute func(old Document) (change, error), p Proje
 
 // deleteUser answers DELETE /Users/{id} (RFC 7644 section 3.6): 204, then 404.
 func (x *exchange) deleteUser() error {
-	for try := 1; ; try++ {
+	return x.swap(maxTries, func() error {
 		identity, _, err := x.readUser(x.route.id, views{})
 		if err != nil {
 			return err
@@ -328,15 +309,9 @@ func (x *exchange) deleteUser() error {
 		if x.conditional() {
 			o.Expect = identity.Version
 		}
-		_, err = x.apply(sync.Batch{Identities: []sync.IdentityObservation{o}})
-		switch {
-		case err == nil:
-			return x.empty(0)
-		case errors.Is(err, workspace.ErrStale) && x.conditional():
-			return x.staleNow(err)
-		case errors.Is(err, workspace.ErrStale) && try < maxTries:
-			continue
+		if _, err = x.apply(sync.Batch{Identities: []sync.IdentityObservation{o}}); err != nil {
+			return x.missing(x.link.user, x.route.id, err)
 		}
-		return x.missing(x.link.user, x.route.id, err)
-	}
+		return x.empty(0)
+	}, x.userVersion)
 }

@@ -20,6 +20,10 @@ func (e *ConflictError) Error() string {
 // Is makes it workspace.ErrConflict.
 func (e *ConflictError) Is(target error) bool { return target == workspace.ErrConflict }
 
+// errReference says that a row names another that is not there. Who knows
+// which one that is tells it apart.
+var errReference = errors.New("a row that is referred to is not there")
+
 // uniqueIndex is one unique index of the migrations. PostgreSQL reports its
 // name, SQLite its columns.
 type uniqueIndex struct {

@@ -34,6 +34,8 @@ const (
 	updateDirectoryGroup = `UPDATE dirgroup SET external_id = ?, display_name = ?, display_key = ?, dn = ?,
 		managers = ?, attributes = ?, document = ?, version = ?, updated_at = ?, observed_at = ?
 		WHERE workspace_id = ? AND group_id = ? AND version = ?`
+	// Whoever adds a member meanwhile waits, and then finds no group.
+	lockDirectoryGroup   = `SELECT version FROM dirgroup WHERE workspace_id = ? AND group_id = ?{lock}`
 	deleteDirectoryGroup = `DELETE FROM dirgroup WHERE workspace_id = ? AND group_id = ? RETURNING connection_id`
 	deleteEdgesOf        = `DELETE FROM membership WHERE workspace_id = ? AND group_id = ?`
 	deleteEdgesTo        = `DELETE FROM membership WHERE workspace_id = ? AND child_id = ? AND child_kind = 'group'
@@ -81,8 +83,16 @@ func (t *Tx) UpdateDirectoryGroup(g workspace.DirectoryGroup, nameKey string) er
 
 // DeleteDirectoryGroup removes a group and its edges, those to the groups
 // that it is nested in too, and counts it out. It gives workspace.ErrNotFound
-// if there is no such group.
-func (t *Tx) DeleteDirectoryGroup(id string) error {
+// if there is no such group, and workspace.ErrStale if expect is not zero and
+// not its version.
+func (t *Tx) DeleteDirectoryGroup(id string, expect int64) error {
+	version, err := single(&t.Reader, scanOne[int64], lockDirectoryGroup, t.ws, id)
+	if err != nil {
+		return err
+	}
+	if expect != 0 && version != expect {
+		return workspace.ErrStale
+	}
 	if err := t.exec(deleteEdgesOf, t.ws, id); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -105,8 +106,17 @@ func (r *Reader) KindsOf(connection string, ids []string) (map[string]string, er
 
 // AddEdges adds edges and returns those that were new, in the order given;
 // member_count moves by their number in one statement. The rows written are
-// one for each new edge and the group's own, whatever the group's size.
+// one for each new edge and the group's own, whatever the group's size. It
+// gives workspace.ErrNotFound if there is no such group (any more).
 func (t *Tx) AddEdges(group string, edges []Edge, at workspace.Micros) ([]Edge, error) {
+	added, err := t.addEdges(group, edges, at)
+	if errors.Is(err, errReference) {
+		err = fmt.Errorf("group %s: %w", group, workspace.ErrNotFound)
+	}
+	return added, err
+}
+
+func (t *Tx) addEdges(group string, edges []Edge, at workspace.Micros) ([]Edge, error) {
 	if len(edges) == 1 {
 		return t.movedOne(group, edges, 1, insertOneEdge, t.ws, group, edges[0].Kind, edges[0].Child, at)
 	}

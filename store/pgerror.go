@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -21,6 +22,8 @@ func pgError(err error) error {
 	switch e.Code {
 	case "23505":
 		return conflictByIndex(e.TableName, e.ConstraintName)
+	case "23503":
+		return fmt.Errorf("%w: %w", errReference, err)
 	case "55P03":
 		return unavailable("lock timeout", err)
 	case "57014":

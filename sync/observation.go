@@ -116,7 +116,7 @@ type GroupObservation struct {
 	Group   workspace.DirectoryGroup
 	NameKey string
 	Write   bool
-	Expect  int64 // version read; 0 for a new group, -1 for any
+	Expect  int64 // version read; 0 for a new group, -1 for any. With OpDelete 0 is any too
 	Members *MemberDelta
 }
 

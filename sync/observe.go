@@ -187,7 +187,7 @@ func (u *unit) observeGroup(o *GroupObservation, who *touched) error {
 		if err := u.below(g.ID, who); err != nil {
 			return err
 		}
-		return u.tx.DeleteDirectoryGroup(g.ID)
+		return u.tx.DeleteDirectoryGroup(g.ID, max(o.Expect, 0))
 	}
 	if o.Expect == 0 {
 		if g.ID == "" {

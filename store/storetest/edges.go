@@ -64,8 +64,15 @@ func directoryGroups(t *testing.T, s *store.Store) {
 	r.refused(workspace.ErrStale, func(tx *store.Tx) error { return tx.UpdateDirectoryGroup(next, "sales") })
 	next.MemberCount = 0
 	same(t, "group", read(r, func(rd *store.Reader) (workspace.DirectoryGroup, error) { return rd.DirectoryGroup("g1") }), next)
-	r.update(func(tx *store.Tx) error { return tx.DeleteDirectoryGroup("g1") })
-	r.refused(workspace.ErrNotFound, func(tx *store.Tx) error { return tx.DeleteDirectoryGroup("g1") })
+	r.refused(workspace.ErrStale, func(tx *store.Tx) error { return tx.DeleteDirectoryGroup("g1", 1) })
+	r.update(func(tx *store.Tx) error { return tx.DeleteDirectoryGroup("g1", 2) })
+	r.refused(workspace.ErrNotFound, func(tx *store.Tx) error { return tx.DeleteDirectoryGroup("g1", 0) })
+	for _, edges := range [][]store.Edge{{user("u1")}, {user("u1"), user("u2")}} {
+		r.refused(workspace.ErrNotFound, func(tx *store.Tx) error {
+			_, err := tx.AddEdges("g1", edges, 9)
+			return err
+		})
+	}
 	checkCounts(r, "g2")
 	total, page := 0, []workspace.DirectoryGroup(nil)
 	r.view(func(rd *store.Reader) (err error) {
@@ -359,6 +366,6 @@ func loops(t *testing.T, s *store.Store) {
 		slices.Sort(got)
 		same(t, "below "+group, got, want)
 	}
-	r.update(func(tx *store.Tx) error { return tx.DeleteDirectoryGroup("self") })
+	r.update(func(tx *store.Tx) error { return tx.DeleteDirectoryGroup("self", 0) })
 	checkCounts(r, "a", "b")
 }
