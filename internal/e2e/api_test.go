@@ -10,13 +10,17 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	stdsync "sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/rollcall-sync/rollcall/internal/fakeidp"
 	"github.com/rollcall-sync/rollcall/mapping"
@@ -101,6 +105,7 @@ func newAPI(t testing.TB, kind string) (*fakeidp.Server, oidc.Config) {
 
 // apiWorld is a workspace with one directory API.
 type apiWorld struct {
+	url    string
 	folder string
 	fake   *fakeidp.Server
 	cfg    oidc.Config
@@ -132,11 +137,16 @@ roles:
   - {id: r-member, role: member}
 `
 
-// newAPIWorld opens a workspace in a folder of its own; close it.
+// newAPIWorld opens a workspace in a folder of its own, on SQLite; close it.
 func newAPIWorld(folder string, fake *fakeidp.Server, cfg oidc.Config) (*apiWorld, error) {
-	w := &apiWorld{folder: folder, fake: fake, cfg: cfg, log: &logBuffer{}}
+	return openAPIWorld("sqlite:"+filepath.Join(folder, "rollcall.db"), folder, fake, cfg)
+}
+
+// openAPIWorld opens a workspace on a database.
+func openAPIWorld(url, folder string, fake *fakeidp.Server, cfg oidc.Config) (*apiWorld, error) {
+	w := &apiWorld{url: url, folder: folder, fake: fake, cfg: cfg, log: &logBuffer{}}
 	var err error
-	if w.store, err = store.Open(context.Background(), store.Options{URL: "sqlite:" + filepath.Join(folder, "rollcall.db"), AutoMigrate: true}); err != nil {
+	if w.store, err = store.Open(context.Background(), store.Options{URL: url, AutoMigrate: true}); err != nil {
 		return nil, err
 	}
 	return w, w.start()
@@ -269,10 +279,10 @@ func (w *apiWorld) truth() map[string]string {
 	return out
 }
 
-// leaks names the places that hold a secret of the tests: the store's files,
-// the log, what runs have in their reports.
-func (w *apiWorld) leaks() (found []string, err error) {
-	files, err := filepath.Glob(filepath.Join(w.folder, "rollcall.db*"))
+// leaks names the places that hold a secret of the tests: the store, which has
+// reports too, the log, the process list.
+func (w *apiWorld) leaks(ctx context.Context) (found []string, err error) {
+	kept, err := w.kept(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -284,15 +294,64 @@ func (w *apiWorld) leaks() (found []string, err error) {
 			}
 		}
 	}
-	for _, f := range files {
-		text, err := os.ReadFile(f)
-		if err != nil {
-			return nil, err
-		}
-		look(f, text)
+	for place, text := range kept {
+		look(place, text)
+	}
+	if args, err := os.ReadFile("/proc/self/cmdline"); err == nil {
+		look("the process list", args)
 	}
 	w.log.mu.Lock()
 	defer w.log.mu.Unlock()
 	look("the log", w.log.text.Bytes())
 	return found, nil
+}
+
+// kept is all that the store holds: its files, or the rows of every table.
+func (w *apiWorld) kept(ctx context.Context) (places map[string][]byte, err error) {
+	places = map[string][]byte{}
+	if !strings.HasPrefix(w.url, "sqlite:") {
+		return places, tablesOf(ctx, w.url, places)
+	}
+	files, err := filepath.Glob(filepath.Join(w.folder, "rollcall.db*"))
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		if places[f], err = os.ReadFile(f); err != nil {
+			return nil, err
+		}
+	}
+	return places, nil
+}
+
+// tablesOf reads every row of a PostgreSQL database as text.
+func tablesOf(ctx context.Context, url string, places map[string][]byte) (err error) {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
+	rows, err := conn.Query(ctx, `SELECT tablename FROM pg_tables WHERE schemaname = current_schema()`)
+	if err != nil {
+		return err
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		rows, err := conn.Query(ctx, `SELECT CAST(t AS TEXT) FROM `+pgx.Identifier{name}.Sanitize()+` t`)
+		if err != nil {
+			return err
+		}
+		texts, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return err
+		}
+		places["table "+name] = []byte(strings.Join(texts, "\n"))
+	}
+	if len(places["table member"]) == 0 {
+		return errors.New("the dump holds no members, so it proves nothing")
+	}
+	return nil
 }

@@ -84,7 +84,7 @@ func (m *apiMachine) play() {
 	if diff := cmp.Diff(m.w.truth(), have); diff != "" {
 		m.t.Fatalf("in the end the workspace differs from the provider (-provider +workspace):\n%s", diff)
 	}
-	found, err := m.w.leaks()
+	found, err := m.w.leaks(context.Background())
 	m.fail(err)
 	if len(found) != 0 {
 		m.t.Fatalf("secrets: %v", found)

@@ -2,12 +2,14 @@ package e2e
 
 import (
 	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-sync/rollcall/internal/fakeidp"
+	"github.com/rollcall-sync/rollcall/internal/pgtest"
 	"github.com/rollcall-sync/rollcall/sync/oidc"
 )
 
@@ -22,40 +24,55 @@ var apiFaults = []fakeidp.Fault{
 
 // TestAPITrouble: no trouble of a directory API takes anything from anybody
 // whom it does not concern; after it the workspace is what the directory
-// says. No secret stands anywhere (ON3, FT17).
+// says. No secret stands anywhere (ON3, FT17). On both engines.
 func TestAPITrouble(t *testing.T) {
 	t.Parallel()
 	for n, kind := range apiKinds {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			fake, cfg := newAPI(t, kind)
-			cfg.Directory.PageSize = map[string]int{oidc.Keycloak: 12}[kind]
-			w, err := newAPIWorld(t.TempDir(), fake, cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() {
-				if err := w.close(); err != nil {
-					t.Error(err)
-				}
-			}()
-			p := &apiPlayer{fake: fake}
-			for range 8 {
-				p.join()
-			}
-			p.groups(kind)
-			w.settled(t)
-			for i, fault := range apiFaults {
-				if raceDetector && i%2 != n%2 {
-					continue // each fault is played by every second kind then
-				}
-				w.trouble(t, p, fault)
-			}
-			found, err := w.leaks()
-			if err != nil || len(found) != 0 {
-				t.Errorf("secrets: %v %v", err, found)
-			}
+			playTroubles(t, kind, "", func(i int) bool { return !raceDetector || i%2 == n%2 })
 		})
+		t.Run(kind+" on PostgreSQL", func(t *testing.T) {
+			t.Parallel()
+			// Each fault is played by some kind: what differs is the store.
+			playTroubles(t, kind, pgtest.NewDatabase(t), func(i int) bool { return i%len(apiKinds) == n })
+		})
+	}
+}
+
+// playTroubles plays the faults that are chosen, on a database or, with "", on
+// SQLite.
+func playTroubles(t *testing.T, kind, url string, plays func(fault int) bool) {
+	t.Helper()
+	fake, cfg := newAPI(t, kind)
+	cfg.Directory.PageSize = map[string]int{oidc.Keycloak: 12}[kind]
+	folder := t.TempDir()
+	if url == "" {
+		url = "sqlite:" + filepath.Join(folder, "rollcall.db")
+	}
+	w, err := openAPIWorld(url, folder, fake, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := w.close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	p := &apiPlayer{fake: fake}
+	for range 8 {
+		p.join()
+	}
+	p.groups(kind)
+	w.settled(t)
+	for i, fault := range apiFaults {
+		if plays(i) {
+			w.trouble(t, p, fault)
+		}
+	}
+	found, err := w.leaks(t.Context())
+	if err != nil || len(found) != 0 {
+		t.Errorf("secrets: %v %v", err, found)
 	}
 }
 

@@ -272,7 +272,7 @@ func TestKeycloak(t *testing.T) {
 		t.Fatal(err)
 	}
 	agree("with a new secret")
-	found, err := w.leaks()
+	found, err := w.leaks(t.Context())
 	if err != nil || len(found) != 0 {
 		t.Errorf("secrets: %v %v", err, found)
 	}
