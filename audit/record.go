@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 )
 
@@ -35,6 +36,40 @@ func (v Value) MarshalJSON() ([]byte, error) {
 // log, so that erasing it leaves the log's proofs valid.
 type Opened struct {
 	Commitment, Attr, Salt, Value string
+}
+
+// EncodeOpened writes what opens a record: [[attr, salt, value], ...]; nil for
+// nothing. The commitments follow from that.
+func EncodeOpened(all []Opened) ([]byte, error) {
+	if len(all) == 0 {
+		return nil, nil
+	}
+	rows := make([][3]string, 0, len(all))
+	for _, o := range all {
+		rows = append(rows, [3]string{o.Attr, o.Salt, o.Value})
+	}
+	return json.Marshal(rows)
+}
+
+// DecodeOpened reads what EncodeOpened writes, with the commitments that the
+// values open.
+func DecodeOpened(body []byte) ([]Opened, error) {
+	if len(body) == 0 {
+		return nil, nil
+	}
+	var rows [][3]string
+	if err := json.Unmarshal(body, &rows); err != nil {
+		return nil, fmt.Errorf("opened values: %w", err)
+	}
+	all := make([]Opened, 0, len(rows))
+	for _, r := range rows {
+		salt, err := hex.DecodeString(r[1])
+		if err != nil {
+			return nil, fmt.Errorf("opened values: salt of %s: %w", r[0], err)
+		}
+		all = append(all, Opened{Commitment: commitment(salt, r[0], r[2]), Attr: r[0], Salt: r[1], Value: r[2]})
+	}
+	return all, nil
 }
 
 // clearAttrs may stand in records as they are: ids, kinds, role, state,

@@ -31,10 +31,8 @@ const (
 		ON CONFLICT (workspace_id) DO NOTHING`
 	sqlMoveAuditHead = `UPDATE audit_head SET gen = ?, size = ?, root = ?, edge = ?
 		WHERE workspace_id = ? AND (gen = ? AND size = ? OR gen < ?)`
-	sqlInsertAuditLeaf  = `INSERT INTO audit_leaf (workspace_id, gen, n, leaf) VALUES (?, ?, ?, ?)`
-	sqlInsertAuditHash  = `INSERT INTO audit_hash (workspace_id, gen, idx, hash) VALUES `
-	sqlInsertAuditValue = `INSERT INTO audit_value (workspace_id, commitment, member_id, attr, salt, value)
-		VALUES `
+	sqlInsertAuditLeaf = `INSERT INTO audit_leaf (workspace_id, gen, n, leaf) VALUES (?, ?, ?, ?)`
+	sqlInsertAuditHash = `INSERT INTO audit_hash (workspace_id, gen, idx, hash) VALUES `
 )
 
 // LockAuditHead reads the head for writing; it is locked last (L5). A
@@ -86,21 +84,5 @@ func (t *Tx) AppendAudit(head AuditHead, n int64, leaf []byte, hashes map[int64]
 			args = append(args, t.ws, head.Gen, idx, hashes[idx])
 		}
 		return t.exec(sqlInsertAuditHash+values, args...)
-	})
-}
-
-// AuditValueRow opens one commitment in the log.
-type AuditValueRow struct{ Commitment, Member, Attr, Salt, Value string }
-
-// InsertAuditValues writes opened values.
-func (t *Tx) InsertAuditValues(rows []AuditValueRow) error {
-	const columns = 6
-	return t.tuples(len(rows), columns, func(from, size int, values string) error {
-		args := make([]any, 0, size*columns)
-		for i := range rows[from : from+size] {
-			v := &rows[from+i]
-			args = append(args, t.ws, v.Commitment, v.Member, v.Attr, v.Salt, v.Value)
-		}
-		return t.exec(sqlInsertAuditValue+values, args...)
 	})
 }

@@ -61,6 +61,8 @@ const (
 	// more than reading them.
 	selectIdentityGone = `SELECT ` + identityColumns + ` FROM identity i
 		WHERE i.workspace_id = ? AND i.connection_id = ? AND i.external_id = ? AND i.deleted{lock}`
+	selectGoneByExternal = `SELECT ` + identityColumns + ` FROM identity i
+		WHERE i.workspace_id = ? AND i.connection_id = ? AND i.external_id IN (*) AND i.deleted ORDER BY i.identity_id{lock}`
 	selectIdentityByUser = `SELECT ` + identityColumns + ` FROM identity i
 		WHERE i.workspace_id = ? AND i.connection_id = ? AND i.user_key = ? AND NOT i.deleted{lock}`
 	selectIdentityByDN = `SELECT ` + identityColumns + ` FROM identity i
@@ -104,9 +106,28 @@ func (r *Reader) IdentityGone(connection, external string) (workspace.Identity, 
 	if err != nil || len(all) == 0 {
 		return workspace.Identity{}, cmp.Or(err, workspace.ErrNotFound)
 	}
-	return slices.MaxFunc(all, func(a, b workspace.Identity) int {
-		return cmp.Or(cmp.Compare(a.UpdatedAt, b.UpdatedAt), cmp.Compare(a.ID, b.ID))
-	}), nil
+	return slices.MaxFunc(all, func(a, b workspace.Identity) int { return newer(&a, &b) }), nil
+}
+
+// GoneByExternal finds the newest deleted identities of a connection with these
+// immutable ids, by immutable id.
+func (r *Reader) GoneByExternal(connection string, external []string) (map[string]workspace.Identity, error) {
+	gone := map[string]workspace.Identity{}
+	err := chunks(external, func(piece []string) error {
+		all, err := list(r, scanIdentity, in(selectGoneByExternal, len(piece)), flat(r.ws, connection, piece)...)
+		for i := range all {
+			if old, ok := gone[all[i].ExternalID]; !ok || newer(&old, &all[i]) < 0 {
+				gone[all[i].ExternalID] = all[i]
+			}
+		}
+		return err
+	})
+	return gone, err
+}
+
+// newer orders deleted identities by when they were deleted.
+func newer(a, b *workspace.Identity) int {
+	return cmp.Or(cmp.Compare(a.UpdatedAt, b.UpdatedAt), cmp.Compare(a.ID, b.ID))
 }
 
 // IdentityByUser finds an identity of a connection by its folded login name.

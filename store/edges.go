@@ -109,6 +109,7 @@ func (r *Reader) KindsOf(connection string, ids []string) (map[string]string, er
 // one for each new edge and the group's own, whatever the group's size. It
 // gives workspace.ErrNotFound if there is no such group (any more).
 func (t *Tx) AddEdges(group string, edges []Edge, at workspace.Micros) ([]Edge, error) {
+	t.behind.edged = true
 	added, err := t.addEdges(group, edges, at)
 	if errors.Is(err, errReference) {
 		err = fmt.Errorf("group %s: %w", group, workspace.ErrNotFound)

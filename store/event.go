@@ -56,6 +56,10 @@ func (t *Tx) NextSeq(subjectType, subject string) (int64, error) {
 // workspace.ErrNotFound.
 func (t *Tx) NextSeqs(subjectType, subject string, n int) (last int64, err error) {
 	var move, read string
+	if m, ok := t.waitingMember(subject); ok && subjectType == "member" {
+		m.Seq += int64(n)
+		return m.Seq, nil
+	}
 	switch subjectType {
 	case "member":
 		move, read = sqlMoveMemberSeq, sqlMemberSeq
@@ -68,10 +72,15 @@ func (t *Tx) NextSeqs(subjectType, subject string, n int) (last int64, err error
 	default:
 		return 0, fmt.Errorf("store: no outbox subject of type %q", subjectType)
 	}
-	if err := t.found(move, n, t.ws, subject); err != nil {
+	// The row is none of those that wait, and its sequence is nobody else's.
+	moved, err := t.past(move, n, t.ws, subject)
+	if err == nil && moved == 0 {
+		err = workspace.ErrNotFound
+	}
+	if err != nil {
 		return 0, err
 	}
-	err = t.row(read, t.ws, subject).Scan(&last)
+	err = one(t.rowsPast(read, t.ws, subject)).Scan(&last)
 	return last, err
 }
 

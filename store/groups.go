@@ -82,6 +82,17 @@ func (t *Tx) DeleteGroup(id string) error {
 
 // JoinGroup adds a member; false if they were in it already.
 func (t *Tx) JoinGroup(m workspace.GroupMembership) (bool, error) {
+	if _, ok := t.waitingMember(m.Member); ok {
+		b, key := &t.behind, [2]string{m.Group, m.Member}
+		if b.joined[key] {
+			return false, nil
+		}
+		put(&b.joined, key, true)
+		put(&b.sizes, m.Group, b.sizes[m.Group]+1)
+		b.joins = append(b.joins, m)
+		b.waits |= inJoins | inGroups
+		return true, nil
+	}
 	n, err := t.execCount(insertGroupMember, t.ws, m.Group, m.Member, m.Since)
 	if err != nil || n == 0 {
 		return false, err

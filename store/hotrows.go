@@ -39,6 +39,10 @@ var hotSources = [...]map[string]bool{
 	hotAuditHead:  {"audit_head": true},
 }
 
+// hotAfter are the tables whose waiting rows come before a value is given. The
+// head of the log is locked last (L5).
+var hotAfter = [...]tables{hotStanding: inWorkspace, hotOwners: inMember, hotConnection: inConnection, hotAuditHead: everywhere}
+
 // maxHot bounds what is remembered: workspaces and connections are few, and
 // where they are not, nothing is lost but time.
 const maxHot = 1024
@@ -88,6 +92,10 @@ func (h *hotRows) refresh(version int64) {
 // hot gives a remembered value, or reads and remembers it. What is remembered is
 // never handed out to be changed: clone copies what a caller could reach.
 func hot[T any](t *Tx, kind hotKind, id string, clone func(T) T, read func() (T, error)) (T, error) {
+	if err := t.settle(hotAfter[kind]); err != nil {
+		var none T
+		return none, err
+	}
 	h := t.hot
 	if h == nil {
 		return read()

@@ -37,7 +37,7 @@ const (
 		RETURNING group_id`
 	countOutOfGroups = `UPDATE dirgroup SET member_count = member_count - 1, version = version + 1, updated_at = ?
 		WHERE workspace_id = ? AND group_id IN (*)`
-	countUserIn  = `UPDATE connection SET users_total = users_total + 1 WHERE workspace_id = ? AND connection_id = ?`
+	countUsersIn = `UPDATE connection SET users_total = users_total + ? WHERE workspace_id = ? AND connection_id = ?`
 	countUserOut = `UPDATE connection SET users_total = users_total - 1, users_removed = users_removed + 1
 		WHERE workspace_id = ? AND connection_id = ?`
 	// A row that comes back stands in the middle of the order, so remembered
@@ -51,6 +51,62 @@ const (
 
 // InsertIdentity writes a new identity and counts it.
 func (t *Tx) InsertIdentity(row IdentityRow) error {
+	if err := t.settle(inMember); err != nil {
+		return err
+	}
+	if err := t.writeIdentity(&row); err != nil {
+		return err
+	}
+	return t.countIdentity(&row)
+}
+
+// InsertIdentityLater is InsertIdentity for a row whose keys are known to be
+// free: it is written with what the unit says of it until then. A key that is
+// taken nevertheless fails a later statement of the unit, or its end.
+func (t *Tx) InsertIdentityLater(row IdentityRow) error {
+	b := &t.behind
+	if t.failed != nil {
+		return t.failed
+	}
+	put(&b.identityAt, row.ID, len(b.identities))
+	b.identities = append(b.identities, row)
+	b.waits |= inIdentity
+	return t.countIdentity(&row)
+}
+
+// countIdentity counts a new identity. Where others write meanwhile, the first
+// one locks the connection's row, as a removal does.
+func (t *Tx) countIdentity(row *IdentityRow) error {
+	b := &t.behind
+	put(&b.fresh, row.ID, true)
+	switch {
+	case row.Deleted:
+		return nil
+	case !t.alone && !b.counted[row.Connection]:
+		put(&b.counted, row.Connection, true)
+		_, err := t.past(countUsersIn, 1, t.ws, row.Connection)
+		return err
+	}
+	put(&b.users, row.Connection, b.users[row.Connection]+1)
+	b.waits |= inConnection
+	return nil
+}
+
+// isFresh reports whether this unit has made all of these identities, and no
+// edge of a group: nobody else knows their ids.
+func (t *Tx) isFresh(identities []string) bool {
+	if t.behind.edged {
+		return false
+	}
+	for _, id := range identities {
+		if !t.behind.fresh[id] {
+			return false
+		}
+	}
+	return true
+}
+
+func (t *Tx) writeIdentity(row *IdentityRow) error {
 	i := row.Identity
 	err := t.exec(insertIdentity, t.ws, i.ID, i.Connection, null(i.ExternalID), i.UserName, row.UserKey,
 		null(i.Email), null(row.EmailKey), null(i.Name), null(row.DisplayKey), null(row.GivenKey),
@@ -62,13 +118,7 @@ func (t *Tx) InsertIdentity(row IdentityRow) error {
 	if err != nil {
 		return err
 	}
-	if err := t.insertIdentityValues(i.ID, row.Values); err != nil {
-		return err
-	}
-	if i.Deleted {
-		return nil
-	}
-	return t.exec(countUserIn, t.ws, i.Connection)
+	return t.insertIdentityValues(i.ID, row.Values)
 }
 
 // UpdateIdentity replaces an identity whose version is row.Version-1, or
@@ -153,6 +203,13 @@ func (t *Tx) insertIdentityValues(id string, values []IdentityValue) error {
 // LinkIdentity sets the member of an identity without a new version; an empty
 // member ends the link.
 func (t *Tx) LinkIdentity(id, member string) error {
+	if i, ok := t.behind.identityAt[id]; ok {
+		t.behind.identities[i].Member = member
+		return nil
+	}
+	if err := t.settle(inMember); err != nil {
+		return err
+	}
 	return t.found(linkIdentity, null(member), t.ws, id)
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -32,7 +33,7 @@ func writeUntilKilled(url string) error {
 			for i := 0; ; i++ {
 				name := fmt.Sprintf("%d-%d-%d", os.Getpid(), w, i)
 				err := h.Update(ctx, UnitOptions{Urgent: i%9 == 0}, func(t *Tx) error {
-					return t.InsertAuditValues([]AuditValueRow{{Commitment: name, Attr: "a"}, {Commitment: name + "+"}})
+					return errors.Join(t.InsertAbsenceProof(AbsenceProofRow{ID: name, Class: "E1"}), t.InsertAbsenceProof(AbsenceProofRow{ID: name + "+", Class: "E1"}))
 				})
 				if err != nil {
 					errs <- err
@@ -66,14 +67,14 @@ func TestKill9(t *testing.T) {
 			for _, name := range names {
 				for _, row := range []string{name, name + "+"} {
 					var found string
-					if err := r.row(`SELECT commitment FROM audit_value WHERE workspace_id = ? AND commitment = ?`, r.ws, row).
+					if err := r.row(`SELECT proof_id FROM absence_proof WHERE workspace_id = ? AND proof_id = ?`, r.ws, row).
 						Scan(&found); err != nil {
 						t.Errorf("round %d: acknowledged unit %s: %v", round, row, err)
 					}
 				}
 			}
 			var halves int
-			if err := r.row(`SELECT COUNT(*) % 2 FROM audit_value WHERE workspace_id = ?`, r.ws).Scan(&halves); err != nil || halves != 0 {
+			if err := r.row(`SELECT COUNT(*) % 2 FROM absence_proof WHERE workspace_id = ?`, r.ws).Scan(&halves); err != nil || halves != 0 {
 				t.Errorf("round %d: half a unit is there: %v", round, err)
 			}
 			var integrity string

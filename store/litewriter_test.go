@@ -241,7 +241,7 @@ func TestDiskFull(t *testing.T) {
 	big := strings.Repeat("x", 3000)
 	put := func(i int) error {
 		return h.Update(t.Context(), UnitOptions{}, func(tx *Tx) error {
-			err := tx.InsertAuditValues([]AuditValueRow{{Commitment: fmt.Sprintf("v%04d", i), Value: big}})
+			err := tx.InsertAbsenceProof(AbsenceProofRow{ID: fmt.Sprintf("v%04d", i), Class: "E1", Reason: big})
 			if i%2 == 0 {
 				return err
 			}
@@ -265,7 +265,7 @@ func TestDiskFull(t *testing.T) {
 	}
 	count := func() (n int) {
 		if err := h.View(t.Context(), func(r *Reader) error {
-			return r.row(`SELECT COUNT(*) FROM audit_value WHERE workspace_id = ?`, r.ws).Scan(&n)
+			return r.row(`SELECT COUNT(*) FROM absence_proof WHERE workspace_id = ?`, r.ws).Scan(&n)
 		}); err != nil {
 			t.Fatal(err)
 		}
@@ -290,7 +290,7 @@ func TestDiskFull(t *testing.T) {
 				case 1:
 					return tx.PutCursor(CursorRow{Connection: "okta", Kind: "full"})
 				default:
-					return tx.InsertAuditValues([]AuditValueRow{{Commitment: "last", Value: strings.Repeat(big, 20)}})
+					return tx.InsertAbsenceProof(AbsenceProofRow{ID: "last", Class: "E1", Reason: strings.Repeat(big, 20)})
 				}
 			})
 		})

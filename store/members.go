@@ -25,12 +25,14 @@ const (
 		WHERE m.workspace_id = ? AND m.email_key = ? AND m.state <> 'removed'{lock}`
 	// The Owners are locked in the order of their ids, so that two units
 	// cannot each take the other's last Owner away (I1).
+	selectMembersByEmail = `SELECT ` + memberColumns + ` FROM member m
+		WHERE m.workspace_id = ? AND m.email_key IN (*) AND m.state <> 'removed' ORDER BY m.member_id{lock}`
 	selectOwners = `SELECT ` + memberColumns + ` FROM member m
 		WHERE m.workspace_id = ? AND m.role = 'owner' AND m.state = 'active' ORDER BY m.member_id{lock}`
 	insertMember = `INSERT INTO member (workspace_id, member_id, name, email, email_key, role, role_source, state,
 		contained, contained_since, contained_cause, is_primary, break_glass, epoch, version, seq, reason, joined_at,
 		deactivated_at, last_active_at, access_end, grace_until, tail_held, unsettled)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		VALUES `
 	// As with identities: a write that changes no key leaves the indexes alone.
 	updateMemberBody = `UPDATE member SET name = ?, email = ?, role_source = ?, contained = ?, contained_since = ?,
 		contained_cause = ?, break_glass = ?, epoch = ?, version = ?, reason = ?, joined_at = ?, deactivated_at = ?,
@@ -55,17 +57,54 @@ func (r *Reader) MemberByEmail(key string) (workspace.Member, error) {
 	return single(r, scanMember, selectMemberByEmail, r.ws, key)
 }
 
+// MembersByEmail finds the members with these folded addresses who are not
+// removed, by address.
+func (r *Reader) MembersByEmail(keys []string) (map[string]workspace.Member, error) {
+	found := make(map[string]workspace.Member, len(keys))
+	err := chunks(keys, func(piece []string) error {
+		all, err := list(r, scanMember, in(selectMembersByEmail, len(piece)), flat(r.ws, piece)...)
+		for i := range all {
+			found[all[i].EmailKey] = all[i]
+		}
+		return err
+	})
+	return found, err
+}
+
 // Owners lists the active Owners by id.
 func (r *Reader) Owners() ([]workspace.Member, error) {
 	return list(r, scanMember, selectOwners, r.ws)
 }
 
 // InsertMember writes a new member. A taken address is a *ConflictError with
-// Key "email" (I6), a second primary Owner one with Key "primary".
+// Key "email" (I6), a second primary Owner one with Key "primary"; a later
+// statement of the unit, or its end, may be the one that gives it.
 func (t *Tx) InsertMember(m workspace.Member) error {
-	return t.exec(insertMember, t.ws, m.ID, m.Name, m.Email, m.EmailKey, m.Role.String(), m.RoleSource, string(m.State),
-		m.Contained, m.ContainedSince, m.ContainedCause, m.Primary, m.BreakGlass, m.Epoch, m.Version, m.Seq, m.Reason,
-		m.JoinedAt, m.DeactivatedAt, m.LastActiveAt, m.AccessEnd, m.GraceUntil, m.TailHeld, m.Unsettled)
+	b := &t.behind
+	if t.failed != nil {
+		return t.failed
+	}
+	if _, ok := b.memberAt[m.ID]; ok {
+		return t.fail(&ConflictError{Table: "member", Key: "id"})
+	}
+	put(&b.memberAt, m.ID, len(b.members))
+	b.members = append(b.members, m)
+	b.waits |= inMember
+	return nil
+}
+
+func (t *Tx) writeMembers(all []workspace.Member) error {
+	const columns = 24
+	return t.tuples(len(all), columns, func(from, size int, values string) error {
+		args := make([]any, 0, size*columns)
+		for i := range all[from : from+size] {
+			m := &all[from+i]
+			args = append(args, t.ws, m.ID, m.Name, m.Email, m.EmailKey, m.Role.String(), m.RoleSource, string(m.State),
+				m.Contained, m.ContainedSince, m.ContainedCause, m.Primary, m.BreakGlass, m.Epoch, m.Version, m.Seq, m.Reason,
+				m.JoinedAt, m.DeactivatedAt, m.LastActiveAt, m.AccessEnd, m.GraceUntil, m.TailHeld, m.Unsettled)
+		}
+		return t.exec(insertMember+values, args...)
+	})
 }
 
 // UpdateMember replaces a member whose stored version is m.Version-1, or
@@ -94,5 +133,13 @@ func (t *Tx) TouchMember(id string, at workspace.Micros) error {
 
 // SetUnsettled writes a member's Unsettled without a new version.
 func (t *Tx) SetUnsettled(id string, unsettled bool) error {
-	return t.found(setUnsettled, unsettled, t.ws, id)
+	if m, ok := t.waitingMember(id); ok {
+		m.Unsettled = unsettled
+		return nil
+	}
+	n, err := t.past(setUnsettled, unsettled, t.ws, id)
+	if err == nil && n == 0 {
+		return workspace.ErrNotFound
+	}
+	return err
 }

@@ -76,6 +76,14 @@ func (r *Reader) GroupsAbove(identities []string) ([]GroupRef, error) {
 	return r.groupsAbove(identities)
 }
 
+// GroupsAbove is Reader.GroupsAbove.
+func (t *Tx) GroupsAbove(identities []string) ([]GroupRef, error) {
+	if t.isFresh(identities) {
+		return nil, t.failed
+	}
+	return t.Reader.GroupsAbove(identities)
+}
+
 // groupsDirectlyAbove lists the groups that these identities are direct
 // members of, and tells whether one of those is nested in another: that is
 // rare, and the way up costs several times what this does.

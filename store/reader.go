@@ -59,6 +59,8 @@ type Reader struct {
 	failed error
 	// pages is the store's memory of page keys; nil in a unit.
 	pages *pageMemory
+	// writer is the unit that these reads belong to; nil in a view.
+	writer *Tx
 }
 
 // Tx is a Reader that also writes. Nothing else may touch the store while a
@@ -75,6 +77,8 @@ type Tx struct {
 	alone bool
 	none  absent
 	hot   *hotRows // nil on PostgreSQL, where others write meanwhile
+	// behind is what the unit has not written yet.
+	behind behind
 }
 
 // session is one connection inside a transaction.
@@ -126,6 +130,17 @@ func (r *Reader) rows(text string, args ...any) (*rows, error) {
 	if r.failed != nil {
 		return nil, r.failed
 	}
+	if err := r.settleFor(text); err != nil {
+		return nil, err
+	}
+	return r.rowsPast(text, args...)
+}
+
+// rowsPast is rows before what waits, which the query is not about.
+func (r *Reader) rowsPast(text string, args ...any) (*rows, error) {
+	if r.failed != nil {
+		return nil, r.failed
+	}
 	rs, err := r.on.query(r.ctx, text, args)
 	if err != nil {
 		return nil, r.fail(err)
@@ -167,11 +182,10 @@ func (t *Tx) execCount(text string, args ...any) (int64, error) {
 	if t.failed != nil {
 		return 0, t.failed
 	}
-	n, err := t.on.exec(t.ctx, text, args)
-	if err != nil {
-		return 0, t.fail(err)
+	if err := t.settleFor(text); err != nil {
+		return 0, err
 	}
-	return n, nil
+	return t.past(text, args...)
 }
 
 // exec runs a statement.

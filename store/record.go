@@ -113,30 +113,33 @@ type ChangeRow struct {
 	Leaf                  int64
 	AbsenceProof          string // "" stored as NULL
 	Record, Body          []byte
+	// Opened is what opens the record's commitments (audit.Opened as JSON), nil
+	// if it has none. It is not hashed: erasing it leaves the log's proofs valid.
+	Opened []byte
 }
 
 const (
 	sqlInsertChange = `INSERT INTO change (workspace_id, change_id, run_id, commit_id, seq, kind, target_type, target_id, member_id,
-			actor_kind, connection_id, verdict, outcome, matrix_row, rule, at, leaf_index, absence_proof_id, record, body)
+			actor_kind, connection_id, verdict, outcome, matrix_row, rule, at, leaf_index, absence_proof_id, record, body, opened)
 		VALUES `
 	sqlChangesOfRun = `SELECT change_id, run_id, commit_id, seq, kind, target_type, target_id, member_id,
-			actor_kind, connection_id, verdict, outcome, matrix_row, rule, at, leaf_index, absence_proof_id, record, body
-		FROM change WHERE workspace_id = ? AND run_id = ? ORDER BY seq`
+			actor_kind, connection_id, verdict, outcome, matrix_row, rule, at, leaf_index, absence_proof_id, record, body, opened
+		FROM change WHERE workspace_id = ? AND run_id = ? ORDER BY leaf_index, seq`
 	sqlChangesOfMember = `SELECT change_id, run_id, commit_id, seq, kind, target_type, target_id, member_id,
-			actor_kind, connection_id, verdict, outcome, matrix_row, rule, at, leaf_index, absence_proof_id, record, body
+			actor_kind, connection_id, verdict, outcome, matrix_row, rule, at, leaf_index, absence_proof_id, record, body, opened
 		FROM change WHERE workspace_id = ? AND member_id = ? ORDER BY at DESC, change_id DESC LIMIT CAST(? AS BIGINT)`
 )
 
 // InsertChanges writes recorded changes.
 func (t *Tx) InsertChanges(rows []ChangeRow) error {
-	const columns = 20
+	const columns = 21
 	return t.tuples(len(rows), columns, func(from, size int, values string) error {
 		args := make([]any, 0, size*columns)
 		for i := range rows[from : from+size] {
 			c := &rows[from+i]
 			args = append(args, t.ws, c.ID, c.Run, c.Commit, c.Seq, c.Kind, c.TargetType, c.TargetID,
 				c.Member, c.ActorKind, c.Connection, c.Verdict, c.Outcome, c.Row, c.Rule, c.At, c.Leaf,
-				null(c.AbsenceProof), c.Record, c.Body)
+				null(c.AbsenceProof), c.Record, c.Body, document(c.Opened))
 		}
 		return t.exec(sqlInsertChange+values, args...)
 	})
@@ -145,10 +148,10 @@ func (t *Tx) InsertChanges(rows []ChangeRow) error {
 func scanChange(s scanner, c *ChangeRow) error {
 	return s.Scan(&c.ID, &c.Run, &c.Commit, &c.Seq, &c.Kind, &c.TargetType, &c.TargetID, &c.Member,
 		&c.ActorKind, &c.Connection, &c.Verdict, &c.Outcome, &c.Row, &c.Rule, &c.At, &c.Leaf,
-		&c.AbsenceProof, &c.Record, &c.Body)
+		&c.AbsenceProof, &c.Record, &c.Body, &c.Opened)
 }
 
-// ChangesOfRun lists a run's changes in order.
+// ChangesOfRun lists a run's changes in the order of their commits.
 func (r *Reader) ChangesOfRun(run string) ([]ChangeRow, error) {
 	return list(r, scanChange, sqlChangesOfRun, r.ws, run)
 }

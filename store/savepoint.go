@@ -18,6 +18,9 @@ func (t *Tx) Savepoint(part func() error) error {
 	}
 	err := part()
 	if err == nil && t.failed == nil {
+		err = t.settle(everywhere)
+	}
+	if err == nil && t.failed == nil {
 		return t.exec(sqlPartReleased)
 	}
 	if isUnavailable(t.failed) {
@@ -27,6 +30,7 @@ func (t *Tx) Savepoint(part func() error) error {
 		err = t.failed
 	}
 	t.failed = nil
+	t.dropBehind()
 	if rerr := t.exec(sqlPartBack); rerr != nil {
 		return errors.Join(rerr, err)
 	}

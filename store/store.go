@@ -172,6 +172,7 @@ func runUnit(tx *Tx, opt UnitOptions, unit Unit) (err error) {
 			err = fmt.Errorf("store: unit panicked: %v\n%s", p, debug.Stack())
 		}
 	}()
+	tx.writer = tx
 	if opt.Lease != "" {
 		if err := tx.fence(opt.Lease, opt.Token); err != nil {
 			return err
@@ -180,7 +181,10 @@ func runUnit(tx *Tx, opt UnitOptions, unit Unit) (err error) {
 	if err := unit(tx); err != nil {
 		return err
 	}
-	return tx.failed
+	if tx.failed != nil {
+		return tx.failed
+	}
+	return tx.settle(everywhere)
 }
 
 // runView is runUnit for reads.

@@ -22,8 +22,8 @@ const (
 		confirmed_at, until FROM support WHERE workspace_id = ? AND member_id = ?
 		ORDER BY kind, object_id, given_by`
 	putSupport = `INSERT INTO support (workspace_id, member_id, kind, object_id, given_by, value, connection_id, source,
-		run_id, author, since, confirmed_at, until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (workspace_id, member_id, kind, object_id, given_by) DO UPDATE SET value = excluded.value,
+		run_id, author, since, confirmed_at, until) VALUES `
+	orPutSupport = ` ON CONFLICT (workspace_id, member_id, kind, object_id, given_by) DO UPDATE SET value = excluded.value,
 		connection_id = excluded.connection_id, source = excluded.source, run_id = excluded.run_id,
 		author = excluded.author, confirmed_at = excluded.confirmed_at, until = excluded.until`
 	deleteSupport = `DELETE FROM support
@@ -68,8 +68,33 @@ func (r *Reader) DueSupports(at workspace.Micros, limit int) ([]string, error) {
 
 // PutSupport inserts or replaces a supporter (Since is kept on replace).
 func (t *Tx) PutSupport(s SupportRow) error {
-	return t.exec(putSupport, t.ws, s.Member, s.Kind, s.Object, s.By, s.Value, s.Connection, s.Source, s.Run, s.Author,
-		s.Since, s.Confirmed, s.Until)
+	b := &t.behind
+	if t.failed != nil {
+		return t.failed
+	}
+	key := supportKey{s.Member, s.Kind, s.Object, s.By}
+	if i, ok := b.supportAt[key]; ok {
+		s.Since = b.supports[i].Since
+		b.supports[i] = s
+		return nil
+	}
+	put(&b.supportAt, key, len(b.supports))
+	b.supports = append(b.supports, s)
+	b.waits |= inSupport
+	return nil
+}
+
+func (t *Tx) writeSupports(all []SupportRow) error {
+	const columns = 13
+	return t.tuples(len(all), columns, func(from, size int, values string) error {
+		args := make([]any, 0, size*columns)
+		for i := range all[from : from+size] {
+			s := &all[from+i]
+			args = append(args, t.ws, s.Member, s.Kind, s.Object, s.By, s.Value, s.Connection, s.Source, s.Run, s.Author,
+				s.Since, s.Confirmed, s.Until)
+		}
+		return t.exec(putSupport+values+orPutSupport, args...)
+	})
 }
 
 // DeleteSupport removes one supporter, if it is there.

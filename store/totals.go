@@ -38,8 +38,13 @@ func (r *Reader) CountTotals() (workspace.Totals, error) {
 // AddTotals moves the counters by a difference. The zero difference writes
 // nothing.
 func (t *Tx) AddTotals(d workspace.Totals) error {
-	if d == (workspace.Totals{}) {
-		return nil
+	if t.failed != nil || d == (workspace.Totals{}) {
+		return t.failed
 	}
-	return t.found(addTotals, d.Active, d.Owners, d.Admins, d.Seats, d.Numbers, t.ws)
+	s := &t.behind.totals
+	*s = workspace.Totals{
+		Active: s.Active + d.Active, Owners: s.Owners + d.Owners, Admins: s.Admins + d.Admins, Seats: s.Seats + d.Seats, Numbers: s.Numbers + d.Numbers,
+	}
+	t.behind.waits |= inWorkspace
+	return nil
 }

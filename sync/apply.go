@@ -13,6 +13,7 @@ import (
 // apply writes what the plan may do. Access ends first (the cut); what a
 // leaver loses afterwards (the tail) cannot hold it up; then comes the rest.
 func (u *unit) apply() error {
+	u.ahead = nil // what is written now may differ
 	var cut, tail, rest []int
 	for i := range u.plan {
 		p := &u.plan[i]

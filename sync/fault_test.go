@@ -39,7 +39,7 @@ func TestUnitIsAllOrNothing(t *testing.T) {
 	for _, verb := range verbs {
 		for _, table := range []string{
 			"identity", "identity_value", "member", "assignment", "number", "number_owner", "reservation", "group_member", "groups", "support", "invitation",
-			"tombstone", "snapshot", "run", "absence_proof", "change", "event", "audit_leaf", "audit_head", "audit_hash", "audit_value", "workspace",
+			"tombstone", "snapshot", "run", "absence_proof", "change", "event", "audit_leaf", "audit_head", "audit_hash", "workspace",
 		} {
 			t.Run(verb+" "+table, func(t *testing.T) {
 				w, failed := lite(t), 0

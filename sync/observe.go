@@ -38,6 +38,9 @@ func (t *touched) add(id string) {
 // everybody whom it concerns. Nobody else is looked at.
 func (u *unit) observe() error {
 	var who touched
+	if err := u.lookAhead(); err != nil {
+		return err
+	}
 	for i := range u.b.Identities {
 		if err := u.observeIdentity(&u.b.Identities[i], &who); err != nil {
 			return err
@@ -113,7 +116,11 @@ func (u *unit) observeIdentity(o *IdentityObservation, who *touched) error {
 		if err := u.reunite(row); err != nil {
 			return err
 		}
-		if err := u.tx.InsertIdentity(*row); err != nil {
+		insert := u.tx.InsertIdentity
+		if u.ahead != nil {
+			insert = u.tx.InsertIdentityLater
+		}
+		if err := insert(*row); err != nil {
 			return err
 		}
 		u.records[row.ID] = row.Identity
@@ -158,6 +165,10 @@ func (u *unit) rewrite(o *IdentityObservation) error {
 // on the wire.
 func (u *unit) reunite(row *store.IdentityRow) error {
 	if row.ExternalID == "" || row.Member != "" {
+		return nil
+	}
+	if u.ahead != nil {
+		row.Member = u.ahead.gone[row.ExternalID].Member
 		return nil
 	}
 	old, err := u.tx.IdentityGone(u.conn.ID, row.ExternalID)

@@ -35,14 +35,13 @@ type recorded struct {
 	index  int
 	report ChangeReport
 	record []byte
+	opened []byte // what opens the record's commitments
 }
 
 // record writes report, changes, proofs, outbox rows and the audit leaf of
 // the unit (I13). The log's head is locked last (L5).
 func (u *unit) record() error {
-	commit := audit.Committer{}
 	var all []recorded
-	var opened []store.AuditValueRow
 	for i := range u.outcomes {
 		o := &u.outcomes[i]
 		if u.plan[i].Kind == "" || o.Outcome == "dropped" {
@@ -52,12 +51,9 @@ func (u *unit) record() error {
 		if o.Outcome == "noop" {
 			continue
 		}
-		r, err := u.recordChange(i, len(all), &commit)
+		r, err := u.recordChange(i, len(all))
 		if err != nil {
 			return err
-		}
-		for _, v := range commit.Opened[len(opened):] {
-			opened = append(opened, store.AuditValueRow{Commitment: v.Commitment, Member: u.plan[i].Member, Attr: v.Attr, Salt: v.Salt, Value: v.Value})
 		}
 		all = append(all, r)
 	}
@@ -70,11 +66,6 @@ func (u *unit) record() error {
 	events, err := u.events(all)
 	if err != nil {
 		return err
-	}
-	if len(opened) > 0 {
-		if err := u.tx.InsertAuditValues(opened); err != nil {
-			return err
-		}
 	}
 	for _, h := range u.opened {
 		if h.fresh {
@@ -183,7 +174,8 @@ func (c Counts) nonZero() map[string]int {
 }
 
 // recordChange makes the report and the log's record of one outcome.
-func (u *unit) recordChange(i, seq int, commit *audit.Committer) (recorded, error) {
+func (u *unit) recordChange(i, seq int) (recorded, error) {
+	var commit audit.Committer
 	p, o := &u.plan[i], &u.outcomes[i]
 	d := o.Decision
 	c := p.Change
@@ -248,7 +240,8 @@ func (u *unit) recordChange(i, seq int, commit *audit.Committer) (recorded, erro
 	}
 	sum := sha256.Sum256(record)
 	rep.RecordHash = "sha256:" + hex.EncodeToString(sum[:])
-	return recorded{index: i, report: rep, record: record}, nil
+	opened, err := audit.EncodeOpened(commit.Opened)
+	return recorded{index: i, report: rep, record: record, opened: opened}, err
 }
 
 // actorReport is an actor as reports show them.
@@ -274,7 +267,7 @@ func (u *unit) changeRow(r *recorded, leaf int64, body []byte) store.ChangeRow {
 	row := store.ChangeRow{
 		ID: c.ID, Run: u.run, Commit: u.commit, Seq: r.report.Seq, Kind: string(c.Kind), TargetType: c.Subject.Type, TargetID: c.Subject.ID,
 		Member: member, ActorKind: string(u.actor.Kind), Connection: u.conn.ID, Verdict: string(d.Verdict), Outcome: r.report.Outcome,
-		Row: string(d.Row), Rule: d.Rule, At: u.now, Leaf: leaf, Record: r.record, Body: body,
+		Row: string(d.Row), Rule: d.Rule, At: u.now, Leaf: leaf, Record: r.record, Body: body, Opened: r.opened,
 	}
 	if r.report.AbsenceProofID != nil {
 		row.AbsenceProof = *r.report.AbsenceProofID

@@ -281,8 +281,14 @@ func (a *auditor) log() {
 		}
 	}
 	opened := map[string]bool{}
-	for _, r := range a.rows(`SELECT commitment FROM audit_value`) {
-		opened[r[0]] = true
+	for _, r := range a.rows(`SELECT opened FROM change WHERE opened IS NOT NULL`) {
+		all, err := audit.DecodeOpened([]byte(r[0]))
+		if err != nil {
+			a.tb.Fatal(err)
+		}
+		for _, o := range all {
+			opened[o.Commitment] = true
+		}
 	}
 	for _, of := range records {
 		for _, body := range of {

@@ -53,6 +53,8 @@ type unit struct {
 	// and recordsOf the records of members that are known.
 	restated  map[string]bool
 	recordsOf map[string][]workspace.Identity
+	// ahead is what was read for all newcomers at once, nil for few.
+	ahead *lookedAhead
 	// careful keeps the observation behind a savepoint, so that a refusal can
 	// roll it back and be recorded.
 	careful bool
@@ -222,6 +224,12 @@ func (u *unit) member(id string) (*workspace.Member, error) {
 func (u *unit) memberByEmail(key string) (*workspace.Member, error) {
 	if key == "" {
 		return nil, nil
+	}
+	if m, ok := u.ahead.member(key); ok {
+		if m == "" {
+			return nil, nil
+		}
+		return u.member(m)
 	}
 	m, err := u.tx.MemberByEmail(key)
 	if errors.Is(err, workspace.ErrNotFound) {

@@ -18,6 +18,9 @@ var unitTests = []test{
 	{"visible at once (DU5)", visible},
 	{"a failed unit fails alone", failsAlone},
 	{"a failed statement loses its unit", failedStatement},
+	{"rows that wait are seen", waitingRows},
+	{"rows that wait, in conflict", waitingConflicts},
+	{"rows that wait, behind a savepoint", waitingSavepoint},
 	{"dry run", dryRun},
 	{"panic", panics},
 	{"context", contexts},
@@ -29,8 +32,8 @@ var unitTests = []test{
 	{"texts that cannot be stored", badTexts},
 }
 
-func value(id string) []store.AuditValueRow {
-	return []store.AuditValueRow{{Commitment: id, Member: "m", Attr: "email", Salt: "s", Value: "ann@acme.com"}}
+func proof(id string) store.AbsenceProofRow {
+	return store.AbsenceProofRow{ID: id, Run: "r", Class: "E1", Reason: "disabled"}
 }
 
 // connectionIDs lists what the units of these tests write.
@@ -96,7 +99,10 @@ func failedStatement(t *testing.T, s *store.Store) {
 		if err := tx.PutConnection(store.ConnectionRow{ID: "early"}); err != nil {
 			return err
 		}
-		if err := tx.InsertAuditValues(append(value("x"), value("x")...)); !errors.Is(err, workspace.ErrConflict) {
+		if err := tx.InsertAbsenceProof(proof("x")); err != nil {
+			return err
+		}
+		if err := tx.InsertAbsenceProof(proof("x")); !errors.Is(err, workspace.ErrConflict) {
 			t.Errorf("second row: got %v, want a conflict", err)
 		}
 		if _, err := tx.Connections(); !errors.Is(err, workspace.ErrConflict) {
@@ -104,7 +110,7 @@ func failedStatement(t *testing.T, s *store.Store) {
 		}
 		return nil // swallowed
 	})
-	isConflict(t, err, "audit_value", "id")
+	isConflict(t, err, "absence_proof", "id")
 	same(t, "connections", connectionIDs(r), []string{"corp", "okta"})
 }
 
