@@ -38,6 +38,21 @@ type browserPage struct {
 	at     *url.URL
 	status int
 	body   string
+	to     string // of a redirect
+}
+
+// read sends one request, and goes nowhere from its answer.
+func (b *browser) read(req *http.Request) browserPage {
+	b.t.Helper()
+	res, err := b.client.Do(req)
+	if err != nil {
+		b.t.Fatalf("%v\n%s", err, strings.Join(b.trail, "\n"))
+	}
+	body, err := io.ReadAll(res.Body)
+	if err = errors.Join(err, res.Body.Close()); err != nil {
+		b.t.Fatal(err)
+	}
+	return browserPage{at: req.URL, status: res.StatusCode, body: string(body), to: res.Header.Get("Location")}
 }
 
 // visit goes to an address and on from there, through redirects and forms,
@@ -53,16 +68,9 @@ func (b *browser) visit(address, stop string) browserPage {
 		if stop != "" && strings.HasPrefix(req.URL.String(), stop) {
 			return browserPage{at: req.URL}
 		}
-		res, err := b.client.Do(req)
-		if err != nil {
-			b.t.Fatalf("%v\n%s", err, strings.Join(b.trail, "\n"))
-		}
-		body, err := io.ReadAll(res.Body)
-		if err = errors.Join(err, res.Body.Close()); err != nil {
-			b.t.Fatal(err)
-		}
-		if to := res.Header.Get("Location"); to != "" && res.StatusCode/100 == 3 {
-			next, err := req.URL.Parse(to)
+		page := b.read(req)
+		if page.to != "" && page.status/100 == 3 {
+			next, err := req.URL.Parse(page.to)
 			if err != nil {
 				b.t.Fatal(err)
 			}
@@ -71,9 +79,9 @@ func (b *browser) visit(address, stop string) browserPage {
 			}
 			continue
 		}
-		form := b.form(req.URL, string(body))
+		form := b.form(req.URL, page.body)
 		if form == nil {
-			return browserPage{at: req.URL, status: res.StatusCode, body: string(body)}
+			return page
 		}
 		req = form
 	}

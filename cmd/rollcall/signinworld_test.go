@@ -256,8 +256,8 @@ func freePort(t *testing.T) int {
 }
 
 // newSignInWorld starts a daemon for an issuer that need not be there yet. The
-// secret may be a private key.
-func newSignInWorld(t *testing.T, port int, f *front, issuer, secret string) *signInWorld {
+// secret may be a private key. What the configuration says may be changed.
+func newSignInWorld(t *testing.T, port int, f *front, issuer, secret string, change ...string) *signInWorld {
 	t.Helper()
 	w := &signInWorld{t: t, dir: t.TempDir(), front: f, log: &lockedBuffer{}}
 	file := filepath.Join(w.dir, "rollcall.yaml")
@@ -266,7 +266,7 @@ func newSignInWorld(t *testing.T, port int, f *front, issuer, secret string) *si
 		proof = "key: file:secret, next_key: file:next"
 	}
 	for name, text := range map[string]string{
-		"rollcall.yaml": fmt.Sprintf(signInConfig, port, issuer, proof), "secret": secret, "next": secret, "keys": "k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n",
+		"rollcall.yaml": strings.NewReplacer(change...).Replace(fmt.Sprintf(signInConfig, port, issuer, proof)), "secret": secret, "next": secret, "keys": "k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n",
 	} {
 		if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)

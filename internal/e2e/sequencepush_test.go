@@ -116,7 +116,8 @@ func (s *sequence) send(p *seqPerson, message pushed) int {
 	if rapid.Bool().Draw(s.t, "patch") {
 		address := message.userName + "@acme.com"
 		status, _ = s.call("PATCH", "/Users/"+p.user, map[string]any{"schemas": []string{scimPatch}, "Operations": []any{
-			map[string]any{"op": "replace", "path": "active", "value": !message.off}, map[string]any{"op": "replace", "path": "userName", "value": address},
+			map[string]any{"op": "replace", "path": "active", "value": !message.off},
+			map[string]any{"op": "replace", "path": "userName", "value": address},
 			map[string]any{"op": "replace", "path": `emails[type eq "work"].value`, "value": address},
 		}})
 	} else {

@@ -123,8 +123,10 @@ func (w *sequenceWorld) start(ctx context.Context) error {
 		Connections: []sync.Connection{
 			{ID: "dir", Kind: oidc.Kind, ActsAs: workspace.RoleAdmin, Reads: true, Brake: &w.brake, Domains: []string{"acme.com"}},
 			{ID: "push", Kind: "scim", Profile: "okta", ActsAs: workspace.RoleAdmin, Brake: &w.brake, Domains: []string{"acme.com"}},
-			{ID: "sso", Kind: oidc.Kind, ActsAs: workspace.RoleAdmin, Signals: true, TrustEmail: sync.TrustVerifiedClaim, Domains: []string{"acme.com"},
-				SignIn: sync.SignInTerms{Records: "dir", Every: w.sso.Liveness.Every}},
+			{
+				ID: "sso", Kind: oidc.Kind, ActsAs: workspace.RoleAdmin, Signals: true, TrustEmail: sync.TrustVerifiedClaim, Domains: []string{"acme.com"},
+				SignIn: sync.SignInTerms{Records: "dir", Every: w.sso.Liveness.Every},
+			},
 		},
 		Leavers: sync.Leavers{Grace: 7 * 24 * time.Hour, RestoreWindow: 90 * 24 * time.Hour},
 		Domains: sync.DomainTerms{AutoJoin: sync.AutoJoinOn, Evidence: sync.EvidenceRows()},
