@@ -17,11 +17,11 @@ var steps = []struct{ name, begins string }{
 	{"LT3 snapshot", "INSERT INTO snapshot"},
 	{"LT5 tombstone", "INSERT INTO tombstone"},
 	{"LT6 invitations to the leaver", "UPDATE invitation"},
-	{"clock T0 to T2", "INSERT INTO leaver"},
 	{"savepoint", "SAVEPOINT"},
 	{"LT7 numbers", "DELETE FROM assignment"},
 	{"LT7 reserved", "INSERT INTO reservation"},
 	{"LT8 groups", "DELETE FROM group_member"},
+	{"clock T0 to T2", "INSERT INTO leaver"},
 	{"LT11 log head", "UPDATE audit_head"},
 	{"LT11 change records", "INSERT INTO change"},
 	{"LT11 outbox", "INSERT INTO event"},
@@ -147,7 +147,7 @@ func TestEveryWayOutIsTheSame(t *testing.T) {
 			got := leaverUnit(t, texts)
 			cut, tail := slices.Index(got, "savepoint"), slices.Index(got, "LT7 numbers")
 			for _, step := range got[max(cut, 0):] {
-				if slices.Contains(want[:5], step) {
+				if slices.Contains(want[:4], step) {
 					t.Errorf("%s comes behind the savepoint: it must not fall with the tail", step)
 				}
 			}

@@ -181,3 +181,37 @@ func TestCommittedIsTold(t *testing.T) {
 		t.Errorf("%+v", told)
 	}
 }
+
+// TestOneMomentOfCommit: the report and the clock that percentiles are made of
+// say the same T2, and it is behind the tail (leavers-and-events section 1).
+func TestOneMomentOfCommit(t *testing.T) {
+	w := lite(t)
+	w.numbers("+4722000001")
+	bob := &user{name: "bob", attrs: map[string]string{"office": "Oslo"}}
+	w.push(bob)
+	calls := 0
+	w.e.now = func() time.Time {
+		calls++
+		return w.clock.Add(time.Duration(calls) * time.Millisecond)
+	}
+	bob.off = true
+	w.push(bob)
+	w.read(func(r *store.Reader) error {
+		row, err := r.Run("last")
+		if err != nil {
+			return err
+		}
+		var run SyncRun
+		if err := json.Unmarshal(row.Body, &run); err != nil {
+			return err
+		}
+		if len(run.Leavers) != 1 {
+			t.Fatalf("%d leavers", len(run.Leavers))
+		}
+		clock, err := r.Leaver(run.Leavers[0].MemberID, row.ID)
+		if clock.T2 != run.Leavers[0].T2 || run.Leavers[0].RevokeMS != int64(clock.T2-clock.T1)/1000 || clock.T2 <= clock.T1 {
+			t.Errorf("report: %s after %d ms, clock: %s after %s", run.Leavers[0].T2, run.Leavers[0].RevokeMS, clock.T1, clock.T2)
+		}
+		return err
+	})
+}

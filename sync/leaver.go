@@ -74,7 +74,7 @@ func (u *unit) planLeaver(p *person, c workspace.Cause) error {
 	cut := planned{
 		Change:  workspace.Change{Kind: workspace.MemberDeactivate, Subject: memberRef(m), Member: m.ID, Before: m, After: after, Cause: c},
 		subject: p.key, person: p.key, leaver: true,
-		then: []effect{u.snap(p), u.bury(m, identities, c), u.countLeaver(m.ID, c), u.holdSent(m.ID), u.startClock(m.ID, after.Epoch), u.forgetSessions(m.ID, "access has ended")},
+		then: []effect{u.snap(p), u.bury(m, identities, c), u.countLeaver(m.ID, c), u.holdSent(m.ID), u.forgetSessions(m.ID, "access has ended")},
 	}
 	if err := u.planSuccession(p, c); err != nil {
 		return err
@@ -231,8 +231,7 @@ func (u *unit) containable(p *person, c workspace.Change) {
 	if p.member.Contained {
 		return
 	}
-	after, _ := c.After.(workspace.Member)
-	u.add(planned{Change: c, subject: p.key, person: p.key, fallback: true, then: []effect{u.startClock(p.member.ID, after.Epoch), u.forgetSessions(p.member.ID, "access has ended (contained)")}})
+	u.add(planned{Change: c, subject: p.key, person: p.key, fallback: true, then: []effect{u.forgetSessions(p.member.ID, "access has ended (contained)")}})
 }
 
 // snap remembers what the leaver held (LT3).

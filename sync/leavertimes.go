@@ -70,15 +70,28 @@ func fillLeaver(r *store.Reader, run string, l *LeaverReport) error {
 	return err
 }
 
-// startClock starts the clock of an end of access, from T0 to T2: what comes
-// after the commit is filled in by whoever reads it back.
-func (u *unit) startClock(member string, epoch int64) effect {
-	return func(tx *store.Tx) error {
-		return tx.PutLeaver(store.LeaverRow{
-			Member: member, Run: u.run, Connection: u.conn.ID, Epoch: epoch,
-			T0: u.upstream(member), T1: u.seen(), T2: workspace.At(u.e.now()), CheckAt: u.now,
+// startClocks starts the clock of each end of access, from T0 to T2: what comes
+// after the commit is filled in by whoever reads it back. It comes when all but
+// the log is written, so that T2 is as near to the commit as a row can say; the
+// report has the same moment.
+func (u *unit) startClocks(all []recorded) error {
+	for i := range all {
+		c := &u.plan[all[i].index].Change
+		after, ok := c.After.(workspace.Member)
+		if !ok || all[i].report.Outcome != "applied" || c.Kind != workspace.MemberDeactivate && c.Kind != workspace.MemberContain {
+			continue
+		}
+		if u.endedAt == 0 {
+			u.endedAt = workspace.At(u.e.now())
+		}
+		err := u.tx.PutLeaver(store.LeaverRow{
+			Member: after.ID, Run: u.run, Connection: u.conn.ID, Epoch: after.Epoch, T0: u.upstream(after.ID), T1: u.seen(), T2: u.endedAt, CheckAt: u.now,
 		})
+		if err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // upstream is when the directory says that it happened (T0); zero if it says

@@ -78,6 +78,9 @@ func (u *unit) record() error {
 			u.restates(h.row.Subject)
 		}
 	}
+	if err := u.startClocks(all); err != nil {
+		return err
+	}
 	u.tellCommitted(all)
 	if err := u.moveVersions(); err != nil {
 		return err
@@ -458,10 +461,10 @@ func (u *unit) brakeReport() BrakeReport {
 // went.
 func (u *unit) leaverReport(c workspace.Change, all []recorded) LeaverReport {
 	seen := u.seen()
-	now := workspace.At(u.e.now())
+	took := u.endedAt - seen
 	l := LeaverReport{
-		MemberID: c.Member, Label: c.Subject.Label, Class: string(c.Cause.Class), Why: c.Cause.Why, Path: u.wayOf(), T1: seen, T2: now,
-		RevokeMS: int64(now-seen) / 1000, Numbers: []LeaverNumber{}, Pending: []string{}, SLOOK: now-seen <= 1_000_000,
+		MemberID: c.Member, Label: c.Subject.Label, Class: string(c.Cause.Class), Why: c.Cause.Why, Path: u.wayOf(), T1: seen, T2: u.endedAt,
+		RevokeMS: int64(took) / 1000, Numbers: []LeaverNumber{}, Pending: []string{}, SLOOK: took <= 1_000_000,
 	}
 	l.T0 = moment(u.upstream(c.Member))
 	l.Contacts = *lostContacts(c.Member, u.tailOf(c.Member, all))

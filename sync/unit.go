@@ -15,13 +15,15 @@ import (
 // unit is one unit of work on its way through the engine. It lives inside one
 // transaction and is used by one goroutine.
 type unit struct {
-	e     *Engine
-	s     *space
-	tx    *store.Tx
-	conn  Connection
-	b     Batch
-	now   workspace.Micros
-	actor workspace.Actor
+	e    *Engine
+	s    *space
+	tx   *store.Tx
+	conn Connection
+	b    Batch
+	now  workspace.Micros
+	// endedAt is when the unit ended access, 0 if it does not (T2).
+	endedAt workspace.Micros
+	actor   workspace.Actor
 	// approver agrees to what would otherwise be held; nil when nobody has.
 	approver *workspace.Actor
 	// shown are the fingerprints of the held changes that the approver has

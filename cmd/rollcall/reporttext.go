@@ -150,7 +150,7 @@ func leavers(b *strings.Builder, run *sync.SyncRun) {
 		}
 	}
 	if s := run.LeaverSpeed; s != nil && s.Leavers > 0 {
-		fmt.Fprintf(b, "        over %s, p50/p95/p99: %d leavers revoked in %s", s.Window, s.Leavers, quantileText(s.Revoke))
+		fmt.Fprintf(b, "        over %s, p50/p95/p99: %s revoked in %s", s.Window, count(s.Leavers, "leaver"), quantileText(s.Revoke))
 		if s.Deliver.N > 0 {
 			fmt.Fprintf(b, ", receivers told %d in %s", s.Deliver.N, quantileText(s.Deliver))
 		}
