@@ -34,8 +34,9 @@ func (p *poll) applyGone(ctx context.Context) error {
 		if !ok || p.stage.isStaged(g.ID) || old.ObservedAt > g.seen {
 			continue // EV4: who was asked about since is there again
 		}
+		at := p.ended(g.At, workspace.At(p.e.now()), &old)
 		old.ObservedAt = g.seen
-		o := IdentityObservation{Op: OpDelete, Row: store.IdentityRow{Identity: old}, Class: workspace.EvidenceE1, Why: "deleted", UpstreamAt: g.At}
+		o := IdentityObservation{Op: OpDelete, Row: store.IdentityRow{Identity: old}, Class: workspace.EvidenceE1, Why: "deleted", UpstreamAt: at}
 		if _, err := p.submit(ctx, Batch{Identities: []IdentityObservation{o}}); err != nil {
 			return err
 		}

@@ -66,6 +66,7 @@ func (u *unit) decide() error {
 	if err := u.applyRejections(); err != nil {
 		return err
 	}
+	u.keepQuiet()
 	return u.openHolds()
 }
 

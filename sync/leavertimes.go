@@ -103,6 +103,12 @@ func (u *unit) upstream(member string) workspace.Micros {
 			at = workspace.At(o.UpstreamAt)
 		}
 	}
+	for i := range u.plan {
+		// A date that the directory had stated before has passed.
+		if p := &u.plan[i]; p.leaver && p.Member == member && p.Cause.Kind == workspace.CauseTimer {
+			at = p.Cause.ObservedAt
+		}
+	}
 	return at
 }
 

@@ -47,6 +47,10 @@ type Batch struct {
 	Groups     []GroupObservation
 	// People are identities to plan again though nothing new is said of them.
 	People []string
+	// Again, when set, holds the immutable ids of People, who wait for what they
+	// were refused and are tried again. What is refused once more is no news, and
+	// is not reported.
+	Again []string
 	// Half, when set, is the half of the plan that the batch is about.
 	Half Half
 

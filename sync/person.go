@@ -176,7 +176,7 @@ func (u *unit) evaluate(p *person) error {
 	for i := range p.want.Roles {
 		p.want.Roles[i].Row = orElse(p.want.Roles[i].Row, "default")
 	}
-	u.judged[p.key] = len(p.want.Notices) > 0
+	u.judged[p.key] = judged{undecided: len(p.want.Notices) > 0, external: p.trigger.ExternalID, connection: p.trigger.Connection}
 	for _, n := range p.want.Notices {
 		u.notices = append(u.notices, n.Row+": "+n.Text)
 	}

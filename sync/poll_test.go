@@ -26,6 +26,7 @@ type directory struct {
 	noEnd  bool                 // no end mark
 	ghost  bool                 // Get answers trouble
 	hidden string               // an id that reads leave out, and Get finds
+	ended  map[string]time.Time // T0, by id
 	reads  int
 	now    func() time.Time
 }
@@ -99,7 +100,7 @@ func (d *directory) Full(ctx context.Context, _ Cursor, sink Sink) (Cursor, erro
 			if d.noMail {
 				x.Email, x.Attributes["email"] = "", nil
 			}
-			page.Identities = append(page.Identities, x)
+			page.Identities, page.Ended = append(page.Identities, x), d.ended
 			n++
 		}
 		if err := sink.Page(ctx, page, Cursor{}); err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/rollcall-sync/rollcall/internal/fold"
 	"github.com/rollcall-sync/rollcall/store"
@@ -40,6 +41,20 @@ func (p *poll) apply(ctx context.Context) error {
 		p.progress("applying", done, total)
 	}
 	others := slices.DeleteFunc(slices.Clone(st.people), func(at place) bool { return at.leaver })
+	waiting, err := p.waiting(ctx)
+	if err != nil {
+		return err
+	}
+	waited := len(waiting) > 0
+	if waited && slices.ContainsFunc(others, func(at place) bool { return at.fresh }) {
+		// Who waits has come before who is new.
+		if others, err = p.knownFirst(ctx, others, waiting); err != nil {
+			return err
+		}
+		if waiting, err = p.applyWaiting(ctx, waiting); err != nil {
+			return err
+		}
+	}
 	for piece := range slices.Chunk(others, applyBatch) {
 		if err := p.applyPeople(ctx, piece); err != nil {
 			return err
@@ -68,6 +83,14 @@ func (p *poll) apply(ctx context.Context) error {
 	}
 	if err := p.applyAbsence(ctx); err != nil {
 		return err
+	}
+	if waited {
+		if _, err := p.applyWaiting(ctx, waiting); err != nil {
+			return err
+		}
+		if err := p.tellWaiting(ctx); err != nil {
+			return err
+		}
 	}
 	return p.finish(ctx, p.good())
 }
@@ -135,6 +158,9 @@ func (p *poll) applyPeople(ctx context.Context, places []place) error {
 		}
 		if !x.Identity.Active {
 			o.Class, o.Why = workspace.EvidenceE1, orElse(x.Identity.Reason, "disabled")
+			if ok && old.Active {
+				o.UpstreamAt = p.ended(x.Ended, x.Identity.ObservedAt, &old)
+			}
 		}
 		o.Row = PolledRow(x.Identity)
 		b.Identities = append(b.Identities, o)
@@ -155,6 +181,20 @@ func (p *poll) applyPeople(ctx context.Context, places []place) error {
 		return err
 	}
 	return p.applyPeople(ctx, places[half:])
+}
+
+// ended is T0 of somebody who was active when last seen. The source's clock is
+// not ours: what it puts after the moment at which we asked is not believed,
+// and nobody ended before they were last seen active.
+func (p *poll) ended(at time.Time, asked workspace.Micros, old *workspace.Identity) time.Time {
+	seen := max(old.ObservedAt, p.state.LastFullAt)
+	switch {
+	case at.IsZero(), asked != 0 && workspace.At(at) > asked:
+		return time.Time{}
+	case workspace.At(at) < seen:
+		return seen.Time()
+	}
+	return at
 }
 
 // singleFault reports whether an error is about one record and not about the

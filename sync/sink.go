@@ -102,7 +102,7 @@ func (k *sink) people(ctx context.Context, page Page) error {
 			}
 			st.counts.changed++
 		}
-		if err := st.person(&stagedPerson{Identity: x, Partial: partial}, ok && old.Active && !x.Active); err != nil {
+		if err := st.person(&stagedPerson{Identity: x, Partial: partial, Ended: page.Ended[x.ExternalID]}, ok && old.Active && !x.Active, !ok); err != nil {
 			return err
 		}
 	}

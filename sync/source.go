@@ -83,10 +83,14 @@ type Page struct {
 	// only; their Active counts only if they state the attribute `active`.
 	Identities []workspace.Identity
 	Partial    map[string]bool // by ExternalID
-	Groups     []workspace.DirectoryGroup
-	Members    []Members
-	Present    []string // ids only: a sweep, or syncrepl's present phase
-	Gone       []Gone
+	// Ended is when the source says that people of this page who are not active
+	// were ended, by ExternalID (T0). Those whom it says nothing about are not in
+	// it.
+	Ended   map[string]time.Time
+	Groups  []workspace.DirectoryGroup
+	Members []Members
+	Present []string // ids only: a sweep, or syncrepl's present phase
+	Gone    []Gone
 }
 
 // Members states members of one group. A large group comes in pieces, over

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/rollcall-sync/rollcall/workspace"
 )
@@ -46,6 +47,7 @@ type place struct {
 	at     int64
 	n      int32
 	leaver bool
+	fresh  bool // nobody of this id was known when it was read
 }
 
 type stageCounts struct {
@@ -97,12 +99,12 @@ func (s *stage) get(p place, v any) error {
 }
 
 // person stages a person who differs from the store.
-func (s *stage) person(i *stagedPerson, leaver bool) error {
+func (s *stage) person(i *stagedPerson, leaver, fresh bool) error {
 	p, err := s.put(i)
 	if err != nil {
 		return err
 	}
-	p.leaver = leaver
+	p.leaver, p.fresh = leaver, fresh
 	id := digestOf(i.Identity.ExternalID)
 	if at, ok := s.staged[id]; ok {
 		s.people[at] = p
@@ -124,6 +126,7 @@ func (s *stage) isStaged(id string) bool {
 type stagedPerson struct {
 	Identity workspace.Identity
 	Partial  bool
+	Ended    time.Time // T0, zero if the source does not say
 }
 
 // stagedGroup is a group with the members that a read named, by reference.

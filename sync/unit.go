@@ -46,9 +46,8 @@ type unit struct {
 	// absent are persons whose coming or return does not pass now, by key.
 	absent map[string]bool
 	people map[string]bool // persons planned already, by key
-	// judged are persons whom the rules were asked about, by key; true: a row
-	// could not give what it wants.
-	judged map[string]bool
+	// judged are persons whom the rules were asked about, by key.
+	judged map[string]judged
 	// records are identities as this unit has written them, by id.
 	records map[string]workspace.Identity
 	// restated are the subjects that show something else beside their record,
@@ -133,7 +132,7 @@ var errSplit = errors.New("one of several people is refused")
 func (e *Engine) newUnit(s *space, conn Connection, tx *store.Tx, b Batch) (*unit, error) {
 	u := &unit{
 		e: e, s: s, tx: tx, conn: conn, b: b, now: workspace.At(e.now()), run: b.Run, commit: newID(),
-		people: map[string]bool{}, judged: map[string]bool{}, records: map[string]workspace.Identity{}, authors: map[string]author{},
+		people: map[string]bool{}, judged: map[string]judged{}, records: map[string]workspace.Identity{}, authors: map[string]author{},
 	}
 	if u.run == "" {
 		u.run = newID()
@@ -417,6 +416,9 @@ func (u *unit) observeAndCommit() (Result, error) {
 		}
 	case err != nil:
 		return Result{}, err
+	}
+	if u.b.Again != nil && u.idle() {
+		return Result{}, u.markUnsettled()
 	}
 	if err := u.record(); err != nil {
 		return Result{}, err

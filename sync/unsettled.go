@@ -22,6 +22,13 @@ func (u *unit) immaterial(o *IdentityObservation) (bool, error) {
 	return m.Usable() && !m.Unsettled, nil
 }
 
+// judged is what the rules said of a person in this unit, and the record that
+// brought the person up.
+type judged struct {
+	undecided            bool // a row could not give what it wants
+	external, connection string
+}
+
 // markUnsettled remembers of every member whom the rules were asked about in
 // this unit whether all that they want was brought about. Nothing is written
 // while that stays as it was.
@@ -43,15 +50,78 @@ func (u *unit) markUnsettled() error {
 		}
 	}
 	for _, key := range sortedKeys(members) {
-		undecided, judged := u.judged[key]
+		j, asked := u.judged[key]
 		m := u.view.Members[members[key]]
-		if !judged || m == nil || m.Unsettled == (undecided || left[key]) {
+		if !asked || m == nil || m.Unsettled == (j.undecided || left[key]) {
 			continue
 		}
 		m.Unsettled = !m.Unsettled
 		if err := u.tx.SetUnsettled(m.ID, m.Unsettled); err != nil {
 			return err
 		}
+		if m.Unsettled && u.mayWait(&j) {
+			if err := u.tx.PutWaiter(j.connection, j.external, u.now); err != nil {
+				return err
+			}
+		}
+	}
+	return u.markWaiting(members, left)
+}
+
+// mayWait reports whether somebody who is refused gets a place in the line of
+// those who are tried again at the next full read: connections that push are
+// not read.
+func (u *unit) mayWait(j *judged) bool {
+	return u.b.Again == nil && j.external != "" && u.s.conns[j.connection].Kind != "scim"
+}
+
+// markWaiting gives those a place who did not even become members, and takes
+// it from those who have been tried again and want nothing more. The others'
+// rows stay until then: who waits no more is found out by trying.
+func (u *unit) markWaiting(members map[string]string, left map[string]bool) error {
+	waits := map[string]bool{}
+	for _, key := range sortedKeys(u.judged) {
+		j := u.judged[key]
+		if !j.undecided && !left[key] {
+			continue
+		}
+		waits[j.external] = true
+		if m := u.view.Members[members[key]]; m == nil && u.mayWait(&j) {
+			if err := u.tx.KeepWaiter(j.connection, j.external, u.now); err != nil {
+				return err
+			}
+		}
+	}
+	for _, external := range u.b.Again {
+		if !waits[external] {
+			if err := u.tx.DropWaiter(u.conn.ID, external); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+// keepQuiet takes what is refused once more out of the report of a unit that
+// tries people again.
+func (u *unit) keepQuiet() {
+	if u.b.Again == nil {
+		return
+	}
+	for i := range u.outcomes {
+		if u.outcomes[i].Outcome == "denied" {
+			u.outcomes[i].Outcome = "dropped"
+		}
+	}
+	u.notices = nil
+}
+
+// idle reports whether a unit brought nothing about that a report would tell.
+func (u *unit) idle() bool {
+	for i := range u.outcomes {
+		if o := &u.outcomes[i]; u.plan[i].Kind != "" && o.Outcome != "dropped" && o.Outcome != "noop" {
+			return false
+		}
+	}
+	return len(u.decided) == 0 && len(u.findings) == 0
 }

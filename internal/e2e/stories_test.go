@@ -57,6 +57,11 @@ func everyKindOfChange(t *testing.T, d directory) {
 		do()
 		res := w.sync()
 		w.agrees(d)
+		for _, l := range res.Run.Leavers {
+			if l.Why == "disabled" && (l.T0 == nil || *l.T0 > l.T1) {
+				t.Errorf("T0 of %s is %v, seen at %v", l.Label, l.T0, l.T1)
+			}
+		}
 		if t.Failed() {
 			t.Fatalf("after: %s\n%s", what, w.told(&res.Run))
 		}

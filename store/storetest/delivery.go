@@ -28,6 +28,7 @@ var deliveryTests = []test{
 	{"pruning of events", pruneEvents},
 	{"queues", queues},
 	{"clocks of leavers (T2 to T4)", leaverClocks},
+	{"people who wait, in order", waiters},
 	{"findings (F19)", findings},
 	{"successors (O4)", successors},
 	{"revocation feed (RF1 to RF3)", revocations},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rollcall-sync/rollcall/internal/dn"
 	"github.com/rollcall-sync/rollcall/sync"
+	"github.com/rollcall-sync/rollcall/workspace"
 )
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
@@ -147,6 +148,24 @@ func (p *peopleRead) read(ctx context.Context, filter string, extra []goldap.Con
 	return nil
 }
 
+// end states when somebody who is not active was ended: when the entry was
+// changed, or when its end date passed, whichever came later.
+func (p *peopleRead) end(id *workspace.Identity, changed time.Time) {
+	if id.Active || id.Reason == "" {
+		return
+	}
+	if id.Reason == "expired" {
+		end, _ := id.Attributes.First("accountExpires")
+		if at, err := time.Parse(time.RFC3339, end); err == nil && at.After(changed) {
+			changed = at
+		}
+	}
+	if p.out.Ended == nil {
+		p.out.Ended = map[string]time.Time{}
+	}
+	p.out.Ended[id.ExternalID] = changed
+}
+
 func (p *peopleRead) entry(ctx context.Context, e *goldap.Entry, sentinel string) (bool, error) {
 	if p.outside != nil {
 		name, err := dn.Parse(e.DN)
@@ -158,10 +177,11 @@ func (p *peopleRead) entry(ctx context.Context, e *goldap.Entry, sentinel string
 	if err != nil {
 		return false, &sync.IncompleteError{Why: fmt.Sprintf("%s shows no readable %s: allow the account to read it (LM1)", e.DN, p.plan.id.attr)}
 	}
-	if v := e.GetEqualFoldAttributeValue(p.plan.changed); v != "" {
-		if at, err := parseTime(v); err == nil && at.After(p.latest) {
+	if at, err := parseTime(e.GetEqualFoldAttributeValue(p.plan.changed)); err == nil {
+		if at.After(p.latest) {
 			p.latest = at
 		}
+		p.end(&id, at)
 	}
 	p.sentinel = p.sentinel || sentinel != "" && id.DN == sentinel
 	fresh := p.seen.add(id.ExternalID)
