@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // mediaType is that of every answer (RFC 7644 section 3.1).
@@ -28,7 +29,7 @@ func (x *exchange) body(limit int64) ([]byte, error) {
 	}
 	if x.r.ContentLength > limit {
 		// Do not wait for what will not be read.
-		x.w.Header().Set("Connection", "close")
+		x.lingers()
 		return nil, errTooLarge("GD04", "the body has %d bytes; at most %d are allowed", x.r.ContentLength, limit)
 	}
 	limited := http.MaxBytesReader(x.w, x.r.Body, limit)
@@ -40,7 +41,37 @@ func (x *exchange) body(limit int64) ([]byte, error) {
 	}
 	text, err := io.ReadAll(limited)
 	x.sent = text
+	var size *http.MaxBytesError
+	if errors.As(err, &size) {
+		x.lingers()
+	}
 	return text, unreadable(err)
+}
+
+// A client that writes its whole body before it reads would never see the
+// answer to one that is too large, but a broken connection: what it still sends
+// is thrown away for a while (RFC 9112 section 9.6).
+const (
+	lingerBytes = 16 << 20
+	lingerTime  = 2 * time.Second
+)
+
+// lingers marks a request whose body is left unread.
+func (x *exchange) lingers() {
+	x.w.Header().Set("Connection", "close")
+	// A writer that cannot do it has no connection that could break.
+	x.unread = http.NewResponseController(x.w).EnableFullDuplex() == nil
+}
+
+// discard throws away what is left of the body, after the answer has gone out.
+func (x *exchange) discard() {
+	c := http.NewResponseController(x.w)
+	if c.Flush() != nil || c.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return // The connection has gone.
+	}
+	if _, err := io.CopyN(io.Discard, x.r.Body, lingerBytes); err != nil {
+		return // Its end, or that of our patience: it is closed now in any case.
+	}
 }
 
 // unreadable tells a body that broke off from one that is too large.

@@ -192,6 +192,8 @@ type exchange struct {
 	// begun says that the answer's head has gone out: an error can only break
 	// the connection from here on.
 	begun bool
+	// unread says that the body was too large and waits on the connection.
+	unread bool
 	// kept is the body if it was read before its turn.
 	kept   []byte
 	status int
@@ -219,6 +221,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		x.logged()
 		x.recorded()
+		if x.unread {
+			x.discard()
+		}
 	}()
 	if err := x.serve(); err != nil {
 		x.fail(err)

@@ -1,8 +1,11 @@
 package scim
 
 import (
+	"bufio"
 	"bytes"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -104,4 +107,45 @@ func TestHostileRequests(t *testing.T) {
 		})
 	}
 	p.request("okta", "GET", "/Users/"+ann, "").is(http.StatusOK)
+}
+
+// TestTooLargeIsAnswered: a client that writes its whole body before it reads
+// sees why it was refused, and not a broken connection; one that only says so
+// is answered at once (GD04).
+func TestTooLargeIsAnswered(t *testing.T) {
+	p := newProvider(t, providerOptions{})
+	server := httptest.NewServer(p.handler)
+	defer server.Close()
+	send := func(head, body string) (status string, took time.Duration) {
+		t.Helper()
+		start := time.Now()
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := conn.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
+		_, err = io.WriteString(conn, "POST /scim/v2/Users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer "+p.tokens["okta"]+"\r\n"+head+"\r\n\r\n"+body)
+		if err != nil {
+			t.Fatalf("the connection broke: %v", err)
+		}
+		line, err := bufio.NewReader(conn).ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		return line, time.Since(start)
+	}
+	long := strings.Repeat("x", 12<<20)
+	for _, tt := range []struct{ head, body string }{
+		{fmt.Sprintf("Content-Length: %d", len(long)), long},
+		{"Transfer-Encoding: chunked", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(long), long)},
+		{fmt.Sprintf("Content-Length: %d", len(long)), ""},
+	} {
+		if status, took := send(tt.head, tt.body); !strings.Contains(status, " 413 ") || took > 10*time.Second {
+			t.Errorf("%s, %d sent: %q after %s", tt.head, len(tt.body), status, took)
+		}
+	}
 }
