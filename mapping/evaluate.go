@@ -93,8 +93,8 @@ func (w *Want) notice(r *row, format string, args ...any) {
 	w.Notices = append(w.Notices, Notice{Row: r.id, Text: fmt.Sprintf(format, args...)})
 }
 
-// name is the person's display name, made of its parts or of the user name
-// where no connection states one.
+// name is the person's display name, or is made of its parts; the user name
+// stands in for one that was stated empty, and "" is unknown.
 func (s *subject) name() string {
 	if n := s.attr(s.rules.nName).first(); n != "" {
 		return n
@@ -102,6 +102,9 @@ func (s *subject) name() string {
 	given, family := s.attr(s.rules.nGiven).first(), s.attr(s.rules.nFamily).first()
 	if n := strings.TrimSpace(given + " " + family); n != "" {
 		return n
+	}
+	if !s.attr(s.rules.nName).known {
+		return "" // Not stated is not empty: a name that was given before stays (I14).
 	}
 	return s.attr(s.rules.nUserName).first()
 }

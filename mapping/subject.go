@@ -188,7 +188,9 @@ func (a *attribute) stated(id *workspace.Identity) ([]string, bool) {
 	case "email":
 		one = id.Email
 	case "displayName":
-		one = id.Name
+		if one = id.Name; one == id.UserName {
+			one = "" // What stands in for a name is none.
+		}
 	}
 	if one == "" || a.from != nil {
 		return nil, false

@@ -120,7 +120,7 @@ type Want struct {
 	// UnknownRows are rows whose condition is unknown: they keep what they
 	// gave and give nothing new.
 	UnknownRows map[string]bool
-	// Profile of the merged person.
+	// Profile of the merged person; Name is "" when no identity states one.
 	Name  string
 	Email string // "" when no identity states one
 	// HandoverTo names who takes a leaver's numbers, "" if nobody is named.

@@ -1,10 +1,13 @@
 package scim
 
 import (
+	"net/http"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/rollcall-sync/rollcall/store"
 )
 
 // TestPut is section 4.5: what PUT replaces, keeps and makes unknown.
@@ -78,4 +81,40 @@ func TestCreate(t *testing.T) {
 	if _, stated := Create(Document{"displayName": "g"}, testGroup)["active"]; stated {
 		t.Error("a Group is active")
 	}
+}
+
+// TestNameIsKept: who leaves the name out of a PUT or PATCH takes no name away
+// (I14); the user name stands in where none was ever stated, and goes with it.
+func TestNameIsKept(t *testing.T) {
+	p := newProvider(t, providerOptions{})
+	name := func(want string) {
+		t.Helper()
+		err := p.store.In("acme").View(t.Context(), func(r *store.Reader) error {
+			list, err := r.Members(store.MemberFilter{Person: "ann@acme.com"})
+			if err == nil && (len(list) != 1 || list[0].Name != want) {
+				t.Errorf("%+v, want the name %q", list, want)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	bare := func(userName string) string {
+		return `{"userName":"` + userName + `","emails":[{"value":"ann@acme.com","primary":true}]}`
+	}
+	ann := "/Users/" + p.request("okta", "POST", "/Users", bare("ann")).is(http.StatusCreated).text("id")
+	name("ann")
+	p.request("okta", "PUT", ann, bare("anna")).is(http.StatusOK)
+	name("anna")
+	p.request("okta", "PATCH", ann, patchBody(`{"op":"replace","path":"name","value":{"givenName":"Ann","familyName":"Lee"}}`)).is(http.StatusOK)
+	name("Ann Lee")
+	p.request("okta", "PUT", ann, bare("anna")).is(http.StatusOK)
+	name("Ann Lee")
+	p.request("okta", "PUT", ann, bare("ann")).is(http.StatusOK)
+	name("Ann Lee")
+	p.request("okta", "PATCH", ann, patchBody(`{"op":"replace","path":"displayName","value":"A. Lee"}`)).is(http.StatusOK)
+	name("A. Lee")
+	p.request("okta", "PATCH", ann, patchBody(`{"op":"remove","path":"displayName"}`)).is(http.StatusOK)
+	name("ann")
 }

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -130,7 +131,7 @@ func (u *unit) planNewcomer(p *person) error {
 	if !recycled || u.approver != nil {
 		return u.planCreate(p, recycled)
 	}
-	m := workspace.Member{ID: newID(), Name: p.want.Name, Email: p.want.Email, EmailKey: emailKey(p.want.Email), Role: workspace.RoleMember, State: workspace.StateActive}
+	m := workspace.Member{ID: newID(), Name: p.newName(), Email: p.want.Email, EmailKey: emailKey(p.want.Email), Role: workspace.RoleMember, State: workspace.StateActive}
 	u.add(planned{
 		Change:  workspace.Change{Kind: workspace.MemberCreate, Subject: memberRef(m), Member: m.ID, After: m, Cause: u.cause(p, workspace.CauseRequest)},
 		subject: p.key, person: p.key, refuse: &Refusal{
@@ -142,6 +143,10 @@ func (u *unit) planNewcomer(p *person) error {
 	return nil
 }
 
+// newName is the name of a new member, who needs one whatever the directory
+// states.
+func (p *person) newName() string { return cmp.Or(p.want.Name, p.trigger.UserName) }
+
 // planCreate makes a member of a person. Separated tells that a person has
 // confirmed that they are somebody else than the leaver with their address.
 func (u *unit) planCreate(p *person, separated bool) error {
@@ -151,7 +156,7 @@ func (u *unit) planCreate(p *person, separated bool) error {
 	}
 	role := p.newRole()
 	m := workspace.Member{
-		ID: newID(), Name: p.want.Name, Email: p.want.Email, EmailKey: emailKey(p.want.Email),
+		ID: newID(), Name: p.newName(), Email: p.want.Email, EmailKey: emailKey(p.want.Email),
 		Role: workspace.RoleMember, RoleSource: byRule(role.Row), State: workspace.StateActive, Epoch: 1, Version: 1,
 		Reason: p.want.Reason, JoinedAt: u.now, AccessEnd: p.want.End,
 	}
@@ -387,8 +392,11 @@ func (u *unit) planStay(p *person) error {
 // planProfile updates name, address, end of access and reason.
 func (u *unit) planProfile(p *person) error {
 	m := *p.member
-	if p.want.Name != "" {
+	switch {
+	case p.want.Name != "":
 		m.Name = p.want.Name
+	case p.obs != nil && p.obs.Before != nil && m.Name == p.obs.Before.UserName:
+		m.Name = p.trigger.UserName // It has stood in for a name from the beginning.
 	}
 	end, ends := u.endOf(p)
 	m.AccessEnd = end
