@@ -95,7 +95,7 @@ func BenchmarkGrowth(b *testing.B) {
 	var worlds [2]struct {
 		p           *provider
 		entra, okta string
-		took        time.Duration
+		took        [2]time.Duration // by client
 	}
 	for i, size := range []int{1000, 100_000} {
 		w := &worlds[i]
@@ -110,14 +110,19 @@ func BenchmarkGrowth(b *testing.B) {
 		for i := range worlds {
 			w := &worlds[(i+n)%2]
 			start := time.Now()
-			w.p.entraLife(n, w.entra)
-			w.p.oktaLife(n, w.okta)
-			w.took += time.Since(start)
+			requests := w.p.entraLife(n, w.entra)
+			w.took[0] += time.Since(start) / time.Duration(requests)
+			start = time.Now()
+			requests = w.p.oktaLife(n, w.okta)
+			w.took[1] += time.Since(start) / time.Duration(requests)
 		}
 	}
-	b.ReportMetric(float64(worlds[0].took.Microseconds())/float64(12*n), "us/req-1000")
-	b.ReportMetric(float64(worlds[1].took.Microseconds())/float64(12*n), "us/req-100000")
-	b.ReportMetric(float64(worlds[1].took)/float64(worlds[0].took), "growth")
+	for i, client := range []string{"entra", "okta"} {
+		small, large := worlds[0].took[i], worlds[1].took[i]
+		b.ReportMetric(float64(small.Microseconds())/float64(n), client+"-us/req-1000")
+		b.ReportMetric(float64(large.Microseconds())/float64(n), client+"-us/req-100000")
+		b.ReportMetric(float64(large)/float64(small), client+"-growth")
+	}
 }
 
 // BenchmarkLists reads a list and filters of several kinds among 100,000.
