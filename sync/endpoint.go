@@ -17,7 +17,7 @@ type Endpoint struct {
 	Host string // with its port, if the address has one
 }
 
-// ErrHostChanged: a provider's document leads to a host that it did not lead
+// ErrHostChanged says that a provider's document leads to a host that it did not lead
 // to before, and nobody has approved it (ON1).
 var ErrHostChanged = errors.New("the provider's endpoints are on another host than before")
 

@@ -15,8 +15,8 @@ import (
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
-// ErrNoOffer: the browser was offered nothing, its offer is used up, or too
-// old.
+// ErrNoOffer says that the browser was offered nothing, or that its offer is
+// used up or too old.
 var ErrNoOffer = errors.New("there is no offer to join for this browser")
 
 // JoinOffer is a sign-in of somebody who is no member and may join: what was

@@ -270,19 +270,29 @@ func (g *Graph) deletedItem(w http.ResponseWriter, r *http.Request) {
 	graphFail(w, http.StatusNotFound, "Request_ResourceNotFound")
 }
 
-// usersDelta tells changed users, each as it is now.
-func (g *Graph) usersDelta(w http.ResponseWriter, r *http.Request) {
+// deltaOf reads what a delta asks for: what has happened since, and the list to
+// answer with; nil when it is answered already.
+func (g *Graph) deltaOf(w http.ResponseWriter, r *http.Request) (events []event, fields []string, l *graphList) {
 	if g.skipped(w, r) {
-		return
+		return nil, nil, nil
 	}
 	seq, fields, latest, ok := g.deltaFrom(w, r)
 	if !ok {
-		return
+		return nil, nil, nil
 	}
 	events, last := g.since(seq)
-	l := &graphList{path: r.URL.Path, delta: g.deltaLink(r.URL.Path, last, fields)}
+	l = &graphList{path: r.URL.Path, delta: g.deltaLink(r.URL.Path, last, fields)}
 	if latest {
 		g.page(w, r, l)
+		return nil, nil, nil
+	}
+	return events, fields, l
+}
+
+// usersDelta tells changed users, each as it is now.
+func (g *Graph) usersDelta(w http.ResponseWriter, r *http.Request) {
+	events, fields, l := g.deltaOf(w, r)
+	if l == nil {
 		return
 	}
 	changed := map[string][]string{}
@@ -409,17 +419,8 @@ const deltaMembers = 2
 
 // groupsDelta tells changed groups with the members that came and left.
 func (g *Graph) groupsDelta(w http.ResponseWriter, r *http.Request) {
-	if g.skipped(w, r) {
-		return
-	}
-	seq, fields, latest, ok := g.deltaFrom(w, r)
-	if !ok {
-		return
-	}
-	events, last := g.since(seq)
-	l := &graphList{path: r.URL.Path, delta: g.deltaLink(r.URL.Path, last, fields)}
-	if latest {
-		g.page(w, r, l)
+	events, _, l := g.deltaOf(w, r)
+	if l == nil {
 		return
 	}
 	var order []string

@@ -250,11 +250,7 @@ type googleGroups struct{ *googleDir }
 func (g *googleDir) groups() groupAPI { return googleGroups{g} }
 
 func (googleGroups) record(ans *answer, doc map[string]any) (workspace.DirectoryGroup, error) {
-	x := workspace.DirectoryGroup{ExternalID: scalar(doc["id"]), Name: scalar(doc["name"]), ObservedAt: ans.at, Attributes: workspace.Attributes{}}
-	if x.ExternalID == "" || x.Name == "" {
-		return x, &sync.IncompleteError{Why: "a group shows no id or no name (data is missing)"}
-	}
-	return x, nil
+	return groupOf(ans, scalar(doc["id"]), doc, "name")
 }
 
 func (g googleGroups) lists(ctx context.Context, r *reader, q url.Values, each func(workspace.DirectoryGroup) error) error {

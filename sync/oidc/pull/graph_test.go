@@ -92,10 +92,7 @@ func TestGraphRepeats(t *testing.T) {
 // part of what changed, is asked for: the last mention alone is not all.
 func TestGraphParts(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, oidc.Graph)
-	ids := r.staff(3)
-	s := r.source()
-	_, cursor := r.full(s)
+	r, ids, s, cursor := readOnce(t, oidc.Graph, 3)
 	r.fake.Break(fakeidp.Split, -1)
 	r.fake.Change(ids[1], func(p *fakeidp.Person) { p.Title, p.Dept = "Cook", "Kitchen" }, "jobTitle", "department")
 	c, _ := r.delta(s, cursor)
@@ -111,10 +108,7 @@ func TestGraphParts(t *testing.T) {
 // there in a delta is asked for, and that answer counts.
 func TestGraphOrder(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, oidc.Graph)
-	ids := r.staff(5)
-	s := r.source()
-	_, cursor := r.full(s)
+	r, ids, s, cursor := readOnce(t, oidc.Graph, 5)
 	r.fake.PageSize = 1
 	r.fake.Break(fakeidp.Stale, -1)
 	r.fake.Delete(ids[0])
@@ -141,10 +135,7 @@ func TestGraphOrder(t *testing.T) {
 // this one or the next.
 func TestGraphDeletedMeanwhile(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, oidc.Graph)
-	ids := r.staff(6)
-	s := r.source()
-	_, cursor := r.full(s)
+	r, ids, s, cursor := readOnce(t, oidc.Graph, 6)
 	r.fake.PageSize = 1
 	r.fake.Change(ids[0], func(p *fakeidp.Person) { p.Title = "Cook" }, "jobTitle")
 	r.fake.Change(ids[1], func(p *fakeidp.Person) { p.Title = "Cook" }, "jobTitle")
@@ -170,10 +161,7 @@ func TestGraphDeletedMeanwhile(t *testing.T) {
 // tells deleted from unknown.
 func TestGraphRemoved(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, oidc.Graph)
-	ids := r.staff(4)
-	s := r.source()
-	_, cursor := r.full(s)
+	r, ids, s, cursor := readOnce(t, oidc.Graph, 4)
 	r.fake.Delete(ids[0])
 	r.fake.Delete(ids[1])
 	r.fake.Purge(ids[1])
@@ -231,10 +219,7 @@ func TestGraphCursorGone(t *testing.T) {
 // flag the person is asked for, and what is not stated stays unknown.
 func TestGraphSparse(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, oidc.Graph)
-	ids := r.staff(3)
-	s := r.source()
-	_, cursor := r.full(s)
+	r, ids, s, cursor := readOnce(t, oidc.Graph, 3)
 	r.fake.Break(fakeidp.Sparse, -1)
 	r.fake.Change(ids[0], func(p *fakeidp.Person) { p.Title = "Cook" }, "jobTitle")
 	r.fake.Disable(ids[1], true)

@@ -27,6 +27,16 @@ type groupAPI interface {
 	members(ctx context.Context, r *reader, id string, each func([]sync.MemberRef) error) error
 }
 
+// groupOf is the record of a group whose name stands in a property: without
+// id or name, data is missing.
+func groupOf(ans *answer, id string, doc map[string]any, property string) (workspace.DirectoryGroup, error) {
+	x := workspace.DirectoryGroup{ExternalID: id, Name: scalar(doc[property]), ObservedAt: ans.at, Attributes: workspace.Attributes{}}
+	if x.ExternalID == "" || x.Name == "" {
+		return x, &sync.IncompleteError{Why: "a group shows no id or no " + property + " (data is missing)"}
+	}
+	return x, nil
+}
+
 // groupRead reads groups and whatever they nest: mapped ones only, unless all
 // are asked for (OD2).
 type groupRead struct {

@@ -215,11 +215,7 @@ type keycloakGroups struct{ *keycloak }
 func (k *keycloak) groups() groupAPI { return keycloakGroups{k} }
 
 func (keycloakGroups) record(ans *answer, doc map[string]any) (workspace.DirectoryGroup, error) {
-	x := workspace.DirectoryGroup{ExternalID: normalID(scalar(doc["id"])), Name: scalar(doc["name"]), ObservedAt: ans.at, Attributes: workspace.Attributes{}}
-	if x.ExternalID == "" || x.Name == "" {
-		return x, &sync.IncompleteError{Why: "a group shows no id or no name (data is missing)"}
-	}
-	return x, nil
+	return groupOf(ans, normalID(scalar(doc["id"])), doc, "name")
 }
 
 // walk states groups and the sub-groups that came with them.

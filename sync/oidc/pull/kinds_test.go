@@ -62,10 +62,7 @@ func TestOktaOverlap(t *testing.T) {
 // Log; after 90 days a Full must find it.
 func TestOktaPurged(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, oidc.Okta)
-	ids := r.staff(3)
-	s := r.source()
-	_, cursor := r.full(s)
+	r, ids, s, cursor := readOnce(t, oidc.Okta, 3)
 	r.fake.Wind(24 * time.Hour)
 	r.fake.Delete(ids[0])
 	r.fake.Purge(ids[0])

@@ -157,6 +157,17 @@ func (r *rig) named(names ...string) {
 	}
 }
 
+// readOnce is a rig with so many people who were read once, and the cursor of
+// that.
+func readOnce(t testing.TB, kind string, people int) (*rig, []string, pull.Directory, sync.Cursor) {
+	t.Helper()
+	r := newRig(t, kind)
+	ids := r.staff(people)
+	s := r.source()
+	_, cursor := r.full(s)
+	return r, ids, s, cursor
+}
+
 func (r *rig) source() pull.Directory {
 	r.t.Helper()
 	s, err := pull.New(r.cfg, r.opt)

@@ -316,11 +316,7 @@ type scimGroups struct{ *scimPull }
 func (p *scimPull) groups() groupAPI { return scimGroups{p} }
 
 func (scimGroups) record(ans *answer, doc map[string]any) (workspace.DirectoryGroup, error) {
-	x := workspace.DirectoryGroup{ExternalID: normalID(scalar(doc["id"])), Name: scalar(doc["displayName"]), ObservedAt: ans.at, Attributes: workspace.Attributes{}}
-	if x.ExternalID == "" || x.Name == "" {
-		return x, &sync.IncompleteError{Why: "a group shows no id or no displayName (data is missing)"}
-	}
-	return x, nil
+	return groupOf(ans, normalID(scalar(doc["id"])), doc, "displayName")
 }
 
 func (g scimGroups) lists(ctx context.Context, r *reader, q url.Values, each func(workspace.DirectoryGroup) error) error {
