@@ -250,6 +250,17 @@ func (x *exchange) userVersion() (int64, error) {
 	return shownVersion(&identity), err
 }
 
+// newerYes reports whether a document that says active once more says something
+// new: a signal has stated the record disabled since, or an Owner whose end was
+// refused is contained (EV6, CO4).
+func newerYes(r *store.Reader, i *workspace.Identity, doc Document) (bool, error) {
+	if !doc.Active() || i.Member == "" {
+		return false, nil
+	}
+	m, err := r.Member(i.Member)
+	return !i.Active || m.Contained, err
+}
+
 // tryChange is one try of changeUser.
 func (x *exchange) tryChange(compute func(old Document) (change, error), p Projection) error {
 	want := shownViews(p, x.link.user, x.coreRole())
@@ -269,19 +280,28 @@ func (x *exchange) tryChange(compute func(old Document) (change, error), p Proje
 		return err
 	}
 	wishes := x.link.wishes(c.doc, &c.diff, c.owner)
+	unheard := false
 	if c.diff.Empty() && !c.owner {
-		// The same again: no version, no event, no run.
-		x.verdict = verdictNoop
 		err := x.link.handle.View(x.r.Context(), func(r *store.Reader) (err error) {
+			if unheard, err = newerYes(r, &identity, c.doc); err != nil || unheard {
+				return err
+			}
 			v, err = loadView(r, []workspace.Identity{identity}, want)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		return x.answerUser(http.StatusOK, &identity, &v, p)
+		if !unheard {
+			// The same again: no version, no event, no run.
+			x.verdict = verdictNoop
+			return x.answerUser(http.StatusOK, &identity, &v, p)
+		}
 	}
-	o := sync.IdentityObservation{Row: x.link.userRow(identity, c.doc), Expect: identity.Version, Before: &identity, Wishes: wishes}
+	o := sync.IdentityObservation{Row: x.link.userRow(identity, c.doc), Expect: identity.Version, Wishes: wishes}
+	if !unheard {
+		o.Before = &identity
+	}
 	if slices.Equal(o.Row.Values, listedValues(old)) {
 		o.Row.Values = nil // They are stored as they are.
 	}

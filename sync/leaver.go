@@ -202,7 +202,7 @@ func (u *unit) planHeldTail(p *person) error {
 	if signalled {
 		t = &trip{limit: BrakeLimit{Name: signalTail}, why: signalWhy}
 	}
-	confirmed := signalled && (u.b.Confirms || u.b.Kind == RunFull || u.b.Kind == RunDelta) && p.obs != nil
+	confirmed := signalled && (u.b.Confirms || u.b.Kind == RunFull || u.b.Kind == RunDelta || u.b.Kind == RunSCIM) && p.obs != nil
 	if confirmed { // from here on it is a leaver like others
 		if t, err = u.tailTrip(c); err != nil {
 			return err

@@ -143,7 +143,22 @@ func TestDisabledSignalConfirmed(t *testing.T) {
 		}
 		w.want("bo@acme.com", "member deactivated")
 		if holds := w.holds(); len(holds) != 0 {
-			t.Errorf("still held: %+v", holds)
+			t.Errorf("%d plans are still held", len(holds))
+		}
+		w.sound()
+	})
+}
+
+// SI2: a directory that pushes confirms by saying so itself.
+func TestDisabledSignalConfirmedByPush(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		bo := cutBySignal(t, w, SignalDisabled)
+		w.clock = w.clock.Add(time.Second)
+		bo.off, bo.ver = true, 2
+		w.push(bo)
+		w.want("bo@acme.com", "member deactivated")
+		if holds := w.holds(); len(holds) != 0 {
+			t.Errorf("%d plans are still held", len(holds))
 		}
 		w.sound()
 	})

@@ -157,7 +157,12 @@ func TestIDTokenChecks(t *testing.T) {
 		"UserInfo of somebody else":   {"OI2", map[string]any{"sub": "u-cy"}},
 		"two subjects in the payload": {"OI2", map[string]any{"sub": []string{testSubject}}},
 	} {
-		o.set(func() { o.claims = with(good, row.changes) })
+		o.set(func() {
+			o.claims, o.info = with(good, row.changes), map[string]any{"sub": testSubject}
+			if name == "a very long subject" {
+				o.info["sub"] = row.changes["sub"] // nothing but its length is wrong
+			}
+		})
 		_, err := p.Finish(t.Context(), testAttempt, o.back())
 		if row.rule == "" {
 			if err != nil {
