@@ -38,7 +38,9 @@ func TestNewerYesIsHeard(t *testing.T) {
 		"PATCH": func(p *provider, id, _ string) answer {
 			return p.request("okta", "PATCH", "/Users/"+id, patchBody(`{"op":"replace","value":{"active":true}}`))
 		},
-		"PUT": func(p *provider, id, name string) answer { return p.request("okta", "PUT", "/Users/"+id, userBody(name)) },
+		"PUT": func(p *provider, id, name string) answer {
+			return p.request("okta", "PUT", "/Users/"+id, userBody(name))
+		},
 	} {
 		t.Run(how, func(t *testing.T) {
 			p := newProvider(t, providerOptions{mapping: testMapping})
