@@ -11,7 +11,7 @@ import (
 )
 
 // migrateTo brings an empty database to an older schema.
-func migrateTo(t *testing.T, url string, version int64) {
+func migrateTo(t *testing.T, url string, version int64, more ...int64) {
 	t.Helper()
 	db, err := openForMigration(t.Context(), url)
 	if err != nil {
@@ -29,9 +29,29 @@ func migrateTo(t *testing.T, url string, version int64) {
 	if err == nil {
 		_, err = p.UpTo(t.Context(), version)
 	}
+	for _, v := range more {
+		if err == nil {
+			_, err = p.ApplyVersion(t.Context(), v, true)
+		}
+	}
 	if err = errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestLateMigrationIsTaken: a store that has a higher migration takes a lower
+// one that arrives later, and says which it lacks until then.
+func TestLateMigrationIsTaken(t *testing.T) {
+	t.Parallel()
+	emptyDatabases(t, func(t *testing.T, url string) {
+		migrateTo(t, url, 12, 16)
+		if _, err := Open(t.Context(), Options{URL: url, AllowNoFsync: true}); !errors.Is(err, ErrSchema) || !strings.Contains(err.Error(), "00013") {
+			t.Errorf("open: %v", err)
+		}
+		if st, err := Migrate(t.Context(), url); err != nil || len(st.Pending) != 0 {
+			t.Errorf("migrate: %+v, %v", st, err)
+		}
+	})
 }
 
 // TestChangesMove: changes of the older schema stay what they are, in the order
