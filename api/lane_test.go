@@ -5,6 +5,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/rollcall-sync/rollcall/workspace"
 )
 
 // narrow serves anew with a rate of two requests at once and one a second.
@@ -106,4 +109,28 @@ func TestPreviewNamesPeople(t *testing.T) {
 			t.Errorf("%s stands in %s", id, shown.raw)
 		}
 	}
+}
+
+// TestEndOfAccessIsAnEdge: to set the end of somebody's access is to remove
+// them later: an Owner's is M13, anybody's M05 (OWNER-EDGE).
+func TestEndOfAccessIsAnEdge(t *testing.T) {
+	w := newWorld(t, &workspace.Policy{Clear: []string{"M05.Admin"}})
+	later := obj{"access_end": workspace.At(w.now().Add(24 * time.Hour)).String()}
+	w.as("adam@acme.com").patch("/v1/members/"+w.ids["olga"], later).is(403).says(`"row":"M13"`)
+	w.as("adam@acme.com").patch("/v1/members/"+w.ids["mia"], later).is(403).says(`"row":"M05"`)
+	w.as("adam@acme.com").patch("/v1/members/"+w.ids["olga"], obj{"name": "Olga"}).is(200)
+	w.as("ann@acme.com").patch("/v1/members/"+w.ids["olga"], later).is(200)
+	w.as("ann@acme.com").patch("/v1/members/"+w.ids["mia"], later).is(200)
+}
+
+// TestRefusalsNamePeople: who holds a number is named by address, a number is
+// given in advance once, and an acting member who is no text is no 404.
+func TestRefusalsNamePeople(t *testing.T) {
+	w := newWorld(t, nil)
+	ann := w.as("ann@acme.com")
+	id := ann.post("/v1/numbers", obj{"number": "+4722000001", "name": "Desk"}).is(201).text("id")
+	ann.put("/v1/numbers/"+id+"/members/"+w.ids["mia"], obj{"access": "exclusive"}).is(200)
+	ann.put("/v1/numbers/"+id+"/members/"+w.ids["max"], obj{"access": "shared"}).is(403).says(`"rule":"I4"`).says("mia@acme.com")
+	ann.post("/v1/invitations", obj{"email": "new@acme.com", "numbers": []string{"+4722000001", id}}).is(422).says(`"field":"/numbers"`)
+	w.as("b\xf8@acme.com").post("/v1/groups", obj{"name": "X"}).is(400).says(memberHeader)
 }

@@ -14,6 +14,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/sync"
@@ -60,8 +61,8 @@ func (x *exchange) acting() (member string, channel workspace.Channel, err error
 	if !x.route.acting {
 		return "", channel, nil
 	}
-	if len(values) != 1 || strings.TrimSpace(values[0]) == "" {
-		p := invalid(header(memberHeader, "it is missing or stands twice", "name the acting member by id or address: the role matrix judges with their role"))
+	if len(values) != 1 || strings.TrimSpace(values[0]) == "" || !utf8.ValidString(values[0]) {
+		p := invalid(header(memberHeader, "it is missing, stands twice or is not UTF-8", "name the acting member by id or address: the role matrix judges with their role"))
 		p.Status, p.Code = http.StatusBadRequest, "actor"
 		return "", "", p
 	}

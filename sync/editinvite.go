@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rollcall-sync/rollcall/workspace"
@@ -69,6 +70,9 @@ func (u *unit) planInvitationEdit(e *Edit) error {
 		n, err := u.findNumber("numbers", name)
 		if err != nil {
 			return err
+		}
+		if slices.Contains(inv.Numbers, n.ID) {
+			return &EditError{Field: "numbers", Reason: n.E164 + " stands twice", Remedy: "name each number once"}
 		}
 		inv.Numbers = append(inv.Numbers, n.ID)
 		assigns = append(assigns, workspace.Change{

@@ -55,6 +55,14 @@ func (u *unit) planNumberEdit(e *Edit) error {
 	}
 	switch e.Kind {
 	case EditAssign:
+		for i := range n.Assignments { // a refusal names who has the number (I4)
+			if n.Assignments[i].Kind != workspace.ToMember {
+				continue
+			}
+			if _, err := u.member(n.Assignments[i].To); err != nil {
+				return err
+			}
+		}
 		return u.planAssign(p, n, e)
 	case EditUnassign:
 		return u.planUnassign(p, n, e)

@@ -268,8 +268,10 @@ func (j *judge) base(c *Change, now *Member, a authority, d *Decision) bool {
 	case MemberCreate:
 		return j.joins(c, a, d)
 	case MemberUpdate:
+		after, ok := c.After.(Member)
+		moves := ok && now != nil && after.AccessEnd != now.AccessEnd
 		if a.member != "" && now != nil && now.ID == a.member {
-			if after, ok := c.After.(Member); ok && after.AccessEnd != now.AccessEnd {
+			if moves {
 				return d.deny("", ScopeSelf, "Nobody moves the end of their own access; "+j.words(c, a)+".", "Another Admin or Owner does.")
 			}
 			d.Rule, d.Reason = ScopeSelf, "Everybody edits their own profile."
@@ -278,6 +280,12 @@ func (j *judge) base(c *Change, now *Member, a authority, d *Decision) bool {
 		if a.role < RoleAdmin {
 			return d.deny("", ScopeSelf, "A profile is edited by its owner, an Admin or an Owner; "+j.words(c, a)+".",
 				j.label(c)+" edits this, or an Admin or Owner does.")
+		}
+		switch { // to set the end of somebody's access is to end it, later
+		case a.person && moves && now.Role == RoleOwner:
+			return j.need(c, a, OwnerChange, ScopeOwnerEdge, d)
+		case a.person && moves:
+			return j.need(c, a, MemberRemoving, "", d)
 		}
 		d.Rule, d.Reason = ScopeSelf, "Admins and Owners edit profiles."
 		return false
