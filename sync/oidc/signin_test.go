@@ -330,6 +330,7 @@ func TestDiscoveryStaysAtItsHost(t *testing.T) {
 		"authorization elsewhere":     {key: "authorization_endpoint", value: "https://evil.example/auth"},
 		"another port":                {key: "token_endpoint", value: "http://127.0.0.1:1/token"},
 		"in the clear":                {key: "token_endpoint", value: "http://idp.example/token"},
+		"in the clear, host named":    {key: "token_endpoint", value: "http://keys.acme.com/token", hosts: []string{"keys.acme.com"}},
 		"no token endpoint":           {key: "token_endpoint", value: ""},
 		"another issuer":              {key: "issuer", value: "https://evil.example"},
 		"a host that is named":        {key: "jwks_uri", value: "https://keys.acme.com/keys", hosts: []string{"keys.acme.com"}, good: true},
