@@ -21,6 +21,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## play a company of 40 people through a running Rollcall, print the reports, serve until Ctrl-C
+	@echo "building; the first time it takes a minute or two"
 	CGO_ENABLED=0 go run ./cmd/rollcall demo
 
 test: prepare ## install what is missing, then check and test everything (race detector, SQLite and PostgreSQL)
