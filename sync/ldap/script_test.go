@@ -384,3 +384,29 @@ func TestAnotherDirectory(t *testing.T) {
 		t.Errorf("%v, want ErrTenantMismatch", err)
 	}
 }
+
+// RD9: a list without end ends the run; every page has somebody new in it.
+func TestEndlessList(t *testing.T) {
+	t.Parallel()
+	a := fakeOpenLDAP(t, 1, func(_ *script.Directory, c *script.Conn, r *script.Request) bool {
+		if !people(r) {
+			return false
+		}
+		n := 1
+		if r.Cookie != "" {
+			var err error
+			if n, err = strconv.Atoi(r.Cookie); err != nil {
+				t.Error(err)
+			}
+		}
+		c.Entry(r, fmt.Sprintf("uid=e%d,ou=people,dc=acme,dc=com", n), map[string][]string{"entryUUID": {uuidOf(n).String()}})
+		c.Done(r, 0, script.Paging(strconv.Itoa(n+1)))
+		return true
+	})
+	c := &sourcetest.Collector{}
+	_, err := newSource(t, a.config(t), Options{}).Full(ctxFor(t), sync.Cursor{}, c)
+	var incomplete *sync.IncompleteError
+	if !errors.As(err, &incomplete) || !strings.Contains(err.Error(), "page_size") || len(c.Proofs()) != 0 {
+		t.Errorf("%v after %d people", err, len(c.People()))
+	}
+}
