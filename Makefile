@@ -36,8 +36,8 @@ bench: build ## measure the daemon over HTTP and print one table: rates, CPU, la
 bench-leavers: build ## end access under 200 requests a second, with slow and dead receivers beside, and print times beside bars
 	@go run ./internal/bench -leavers -binary $(BIN)/rollcall -rate 60s $(BENCHFLAGS)
 
-bench-scim: ## SCIM load as Entra and Okta send it, at 1,000, 20,000 and 100,000 people; lists, filters, 1,000 members at once, deactivation under load
-	go test ./scim -run '^$$' -bench 'Clients|Growth|Lookup|Pages|Lists|GroupAdd|PatchMembers|Deactivate' -timeout 120m $(BENCHFLAGS)
+bench-scim: ## SCIM load as Entra and Okta send it, at 1,000, 20,000 and 100,000 people; lists, filters, 1,000 members at once, deactivation under load; one table with bars
+	@go test ./scim -run '^$$' -bench 'Clients|Growth|Lookup|Pages|Lists|GroupAdd|PatchMembers|Deactivate' -timeout 120m $(BENCHFLAGS) 2>&1 | go run ./internal/bench -scim
 
 bench-ldap: ## poll a slapd with 1,000 and with 100,000 people, beside ldapsearch paging the same attributes (minutes)
 	go test -run '^$$' -bench Directory -benchtime 1x -timeout 60m ./internal/e2e

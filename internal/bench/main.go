@@ -42,7 +42,11 @@ func main() {
 	flag.DurationVar(&s.rate, "rate", 8*time.Second, "how long each rate is measured")
 	flag.IntVar(&s.rounds, "rounds", 400, "rounds of the mix, five requests each")
 	leavers := flag.Bool("leavers", false, "measure how fast access ends under load instead, for as long as -rate")
+	fromSCIM := flag.Bool("scim", false, "make the table of bench-scim from what its benchmarks print on stdin instead")
 	flag.Parse()
+	if *fromSCIM {
+		exit(runSCIM(os.Stdin, os.Stdout))
+	}
 	if *leavers {
 		exit(runLeavers(s, os.Stdout))
 	}
