@@ -144,6 +144,20 @@ func (r *Reader) Known(connection, after string, limit int) ([]workspace.Identit
 	return list(r, r.scanKnown(connection), sqlKnown, r.ws, connection, after, limit)
 }
 
+// KnownKey is what a poll needs of everybody to find who is missing.
+type KnownKey struct {
+	ID, ExternalID string
+	ObservedAt     workspace.Micros
+}
+
+const sqlKnownKeys = `SELECT identity_id, external_id, observed_at FROM identity
+	WHERE workspace_id = ? AND connection_id = ? AND NOT deleted AND identity_id > ? ORDER BY identity_id LIMIT CAST(? AS BIGINT)`
+
+// KnownKeys lists the keys of a connection's identities by id after a key.
+func (r *Reader) KnownKeys(connection, after string, limit int) ([]KnownKey, error) {
+	return list(r, func(s scanner, k *KnownKey) error { return s.Scan(&k.ID, &k.ExternalID, &k.ObservedAt) }, sqlKnownKeys, r.ws, connection, after, limit)
+}
+
 const (
 	sqlUsersByExternal = `SELECT external_id, identity_id, 'user' FROM identity
 		WHERE workspace_id = ? AND connection_id = ? AND external_id IN (*) AND external_id IS NOT NULL AND NOT deleted`

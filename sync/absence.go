@@ -93,19 +93,25 @@ func (p *poll) missing(ctx context.Context) ([]missing, error) {
 	var lost []missing
 	after := ""
 	for {
-		var page []workspace.Identity
-		err := p.view(ctx, func(r *store.Reader) error {
-			var err error
-			page, err = r.Known(p.pl.Connection, after, 1000)
-			return err
+		var page []store.KnownKey
+		err := p.view(ctx, func(r *store.Reader) (err error) {
+			if page, err = r.KnownKeys(p.pl.Connection, after, 1000); err != nil {
+				return err
+			}
+			for _, k := range page {
+				if p.stage.seen.has(k.ExternalID) || k.ObservedAt >= workspace.At(p.began) {
+					continue
+				}
+				i, err := r.Identity(k.ID)
+				if err != nil {
+					return err
+				}
+				lost = append(lost, missing{identity: i, why: "absent", class: workspace.EvidenceE2})
+			}
+			return nil
 		})
 		if err != nil || len(page) == 0 {
 			return lost, err
-		}
-		for _, i := range page {
-			if !p.stage.seen.has(i.ExternalID) && i.ObservedAt < workspace.At(p.began) {
-				lost = append(lost, missing{identity: i, why: "absent", class: workspace.EvidenceE2})
-			}
 		}
 		after = page[len(page)-1].ID
 		p.progress("comparing", len(lost), 0)

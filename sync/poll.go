@@ -266,6 +266,7 @@ func (p *poll) read(ctx context.Context) error {
 	if !full {
 		p.kind = RunDelta
 		p.after, err = p.pl.Source.Delta(ctx, from, p.sink)
+		err = p.sink.settled(err)
 		if errors.Is(err, ErrCursorGone) {
 			full = true
 			p.log.Info("the cursor is gone, everything is read anew")
@@ -277,6 +278,7 @@ func (p *poll) read(ctx context.Context) error {
 		// The cursor of a run that ended resumes nothing, but pins the directory
 		// (RD8).
 		p.after, err = p.pl.Source.Full(ctx, from, p.sink)
+		err = p.sink.settled(err)
 	}
 	if err = p.incomplete(ctx, err); err != nil {
 		return err
@@ -299,7 +301,7 @@ func (p *poll) sweep(ctx context.Context) error {
 		return nil
 	}
 	p.sink.sweeping = true
-	err := p.incomplete(ctx, s.Sweep(ctx, p.sink))
+	err := p.incomplete(ctx, p.sink.settled(s.Sweep(ctx, p.sink)))
 	if err != nil && ctx.Err() != nil {
 		return err
 	}

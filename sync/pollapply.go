@@ -15,7 +15,7 @@ import (
 )
 
 // applyBatch is how many people one unit of work of a poll brings up to date.
-const applyBatch = 100
+const applyBatch = 250
 
 // groupBatch is how many members one unit of work takes into a group.
 const groupBatch = 100
@@ -55,12 +55,12 @@ func (p *poll) apply(ctx context.Context) error {
 			return err
 		}
 	}
-	for piece := range slices.Chunk(others, applyBatch) {
-		if err := p.applyPeople(ctx, piece); err != nil {
-			return err
-		}
-		done += len(piece)
+	err = p.applyInTurn(ctx, others, func(n int) {
+		done += n
 		p.progress("applying", done, total)
+	})
+	if err != nil {
+		return err
 	}
 	if err := p.applyAgain(ctx); err != nil {
 		return err
@@ -120,6 +120,56 @@ func (p *poll) submit(ctx context.Context, b Batch) (Result, error) {
 	return res, err
 }
 
+// applyInTurn applies staged people batch by batch. While one batch is applied
+// the next one is read: its people are others, and a record that changes
+// between is found out by its version.
+func (p *poll) applyInTurn(ctx context.Context, places []place, done func(n int)) error {
+	pieces := slices.Collect(slices.Chunk(places, applyBatch))
+	var next chan loaded
+	for i, piece := range pieces {
+		var batch loaded
+		if next != nil {
+			batch = <-next
+		} else {
+			batch = p.loadPeople(ctx, piece)
+		}
+		next = nil
+		if i+1 < len(pieces) && p.tx == nil {
+			ahead := make(chan loaded, 1)
+			next = ahead
+			go func() { ahead <- p.loadPeople(ctx, pieces[i+1]) }()
+		}
+		if err := p.applyLoaded(ctx, piece, batch); err != nil {
+			if next != nil {
+				<-next // the stage is closed when nobody reads it
+			}
+			return err
+		}
+		done(len(piece))
+	}
+	return nil
+}
+
+// loaded are staged people with what the store knows of them.
+type loaded struct {
+	people []stagedPerson
+	known  map[string]workspace.Identity // by immutable id
+	err    error
+}
+
+func (p *poll) loadPeople(ctx context.Context, places []place) (b loaded) {
+	b.people = make([]stagedPerson, len(places))
+	ids := make([]string, len(places))
+	for i := range places {
+		if b.err = p.stage.get(places[i], &b.people[i]); b.err != nil {
+			return b
+		}
+		ids[i] = b.people[i].Identity.ExternalID
+	}
+	b.known, b.err = p.knownBy(ctx, ids)
+	return b
+}
+
 // applyPeople applies a few staged people. One whose record cannot be written
 // (a name that is taken) or who is refused (an Owner of that address) does not
 // stop the others: the batch is halved until that one stands alone.
@@ -127,21 +177,18 @@ func (p *poll) applyPeople(ctx context.Context, places []place) error {
 	if len(places) == 0 {
 		return nil
 	}
-	people, ids := make([]stagedPerson, len(places)), make([]string, len(places))
-	for i := range places {
-		if err := p.stage.get(places[i], &people[i]); err != nil {
-			return err
-		}
-		ids[i] = people[i].Identity.ExternalID
-	}
-	known, err := p.knownBy(ctx, ids)
-	if err != nil {
-		return err
+	return p.applyLoaded(ctx, places, p.loadPeople(ctx, places))
+}
+
+func (p *poll) applyLoaded(ctx context.Context, places []place, batch loaded) error {
+	if batch.err != nil {
+		return batch.err
 	}
 	var b Batch
-	for i := range people {
-		x, id := &people[i], ids[i]
-		old, ok := known[id]
+	for i := range batch.people {
+		x := &batch.people[i]
+		id := x.Identity.ExternalID
+		old, ok := batch.known[id]
 		o := IdentityObservation{}
 		if ok {
 			if old.ObservedAt > x.Identity.ObservedAt && x.Identity.ObservedAt != 0 {
@@ -171,7 +218,7 @@ func (p *poll) applyPeople(ctx context.Context, places []place) error {
 	res, err := p.submit(ctx, b)
 	if err == nil || len(b.Identities) == 1 {
 		p.waits(res)
-		return p.tolerate(err, ids)
+		return p.tolerate(err, []string{b.Identities[0].Row.ExternalID})
 	}
 	if !singleFault(err) {
 		return err

@@ -17,6 +17,9 @@ type sink struct {
 	losses map[string]int
 	known  int              // known people who were named
 	asked  workspace.Micros // the source asked for the next page after this moment
+	// behind is the page that is being compared while the source reads the next
+	// one, nil if there is none. It belongs to nobody else until settled.
+	behind chan error
 }
 
 // reset forgets what a read named, for a read that begins anew.
@@ -26,9 +29,44 @@ func (k *sink) reset() {
 
 // Page stages one page.
 func (k *sink) Page(ctx context.Context, page Page, resume Cursor) error {
+	if err := k.settle(); err != nil {
+		return err
+	}
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
+	asked := k.asked
+	if len(page.Identities) == 0 || k.p.tx != nil {
+		err := k.take(ctx, page, resume, asked)
+		k.asked = workspace.At(k.p.e.now())
+		return err
+	}
+	behind := make(chan error, 1)
+	k.behind, k.asked = behind, workspace.At(k.p.e.now())
+	go func() { behind <- k.take(ctx, page, resume, asked) }()
+	return nil
+}
+
+// settle waits for the page that is being compared, and gives its error once.
+func (k *sink) settle() error {
+	if k.behind == nil {
+		return nil
+	}
+	err := <-k.behind
+	k.behind = nil
+	return err
+}
+
+// settled is settle at the end of a read that ended as err says.
+func (k *sink) settled(err error) error {
+	if serr := k.settle(); serr != nil {
+		return serr
+	}
+	return err
+}
+
+// take compares and stages one page, which the source asked for after a moment.
+func (k *sink) take(ctx context.Context, page Page, resume Cursor, asked workspace.Micros) error {
 	st := k.p.stage
 	st.counts.pages++
 	st.counts.entries += len(page.Identities) + len(page.Groups) + len(page.Present)
@@ -54,9 +92,8 @@ func (k *sink) Page(ctx context.Context, page Page, resume Cursor) error {
 		st.seen.add(id)
 	}
 	for _, g := range page.Gone {
-		st.gone = append(st.gone, stagedGone{g, k.asked})
+		st.gone = append(st.gone, stagedGone{g, asked})
 	}
-	k.asked = workspace.At(k.p.e.now())
 	k.p.progress("reading", st.counts.entries, 0)
 	return nil
 }
@@ -111,6 +148,9 @@ func (k *sink) people(ctx context.Context, page Page) error {
 
 // Done takes the proof that a read was whole.
 func (k *sink) Done(_ context.Context, proof Proof) error {
+	if err := k.settle(); err != nil {
+		return err
+	}
 	k.p.stage.proof = &proof
 	if k.sweeping {
 		k.p.whole = true
