@@ -69,8 +69,9 @@ type Probe struct {
 
 // Sink takes what a source reads. Its methods may block.
 type Sink interface {
-	// Page stages a page; resume restarts after it. Its error is returned
-	// unchanged by the source.
+	// Page stages a page, which is the sink's from then on; resume restarts after
+	// it. Its error, which may be that of the page before, is returned unchanged
+	// by the source.
 	Page(ctx context.Context, p Page, resume Cursor) error
 	// Done is called once, last, and only after a whole read.
 	Done(ctx context.Context, p Proof) error
