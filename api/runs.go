@@ -36,8 +36,8 @@ func getRun(x *exchange) (*reply, error) {
 			return run, err
 		}
 		for i := range changes {
-			var c sync.ChangeReport
-			if err := json.Unmarshal(changes[i].Body, &c); err != nil {
+			c, err := sync.ReadChange(&changes[i])
+			if err != nil {
 				return run, err
 			}
 			run.Changes = append(run.Changes, c)

@@ -99,7 +99,7 @@ func (r *Reader) Runs(connection string, before workspace.Micros, limit int) ([]
 }
 
 // ChangeRow is one recorded change. Record is the audit record as hashed;
-// Body is the report's change as JSON.
+// Body is what the report says beside the columns, as JSON.
 type ChangeRow struct {
 	ID, Run, Commit       string
 	Seq                   int

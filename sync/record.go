@@ -137,7 +137,7 @@ func (u *unit) seal(all []recorded, events []store.EventRow) error {
 	for i := range all {
 		r := &all[i]
 		r.report.LeafIndex = head.Size
-		body, err := json.Marshal(r.report)
+		body, err := r.report.body()
 		if err != nil {
 			return err
 		}

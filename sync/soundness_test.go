@@ -15,6 +15,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/rollcall-sync/rollcall/audit"
+	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -316,9 +317,9 @@ func (a *auditor) reports() {
 	a.none("EV5 a connection's deactivation without proof", `SELECT change_id FROM change WHERE kind = 'member.deactivate' AND outcome = 'applied' AND actor_kind = 'connection' AND absence_proof_id IS NULL`)
 	a.none("two open holds of one plan", `SELECT plan_hash FROM hold WHERE state = 'open' GROUP BY plan_hash HAVING COUNT(*) > 1`)
 	folded := map[string]map[string]string{}
-	for _, r := range a.rows(`SELECT body FROM change c ORDER BY c.leaf_index, c.seq`) {
-		var c ChangeReport
-		if err := json.Unmarshal([]byte(r[0]), &c); err != nil {
+	for _, r := range a.rows(`SELECT kind, outcome, target_type, target_id, matrix_row, rule, body FROM change c ORDER BY c.leaf_index, c.seq`) {
+		c, err := ReadChange(&store.ChangeRow{Kind: r[0], Outcome: r[1], TargetType: r[2], TargetID: r[3], Row: r[4], Rule: r[5], Body: []byte(r[6])})
+		if err != nil {
 			a.tb.Fatal(err)
 		}
 		d := c.Decision

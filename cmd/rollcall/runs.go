@@ -192,8 +192,9 @@ func (f *workspaceFlag) run(ctx context.Context, id string) (run *sync.SyncRun, 
 func readChanges(rows []store.ChangeRow) ([]sync.ChangeReport, error) {
 	changes := make([]sync.ChangeReport, len(rows))
 	for i := range rows {
-		if err := json.Unmarshal(rows[i].Body, &changes[i]); err != nil {
-			return nil, fmt.Errorf("change %s: %w", rows[i].ID, err)
+		var err error
+		if changes[i], err = sync.ReadChange(&rows[i]); err != nil {
+			return nil, err
 		}
 	}
 	return changes, nil
