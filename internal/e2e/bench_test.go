@@ -41,7 +41,7 @@ func measureDirectory(b *testing.B, n int) {
 		b.Fatal(err)
 	}
 	s := &openLDAP{Slapd: ldaptest.StartSlapd(b, ldaptest.SlapdOptions{LDIF: ldif})}
-	s.entries = entries{t: b, admin: s.Admin()}
+	s.entries, s.url = entries{t: b, admin: s.Admin()}, s.URL()
 	cfg := s.config()
 	cfg.PageSize = 500
 	w := newWorld(b, cfg, unbraked())
