@@ -22,7 +22,11 @@ postgres_bin() {
 
 # A compiler without the C library's headers is of no use, so compile something.
 compiler_works() {
-	printf '#include <stdlib.h>\nint main(void) { return EXIT_SUCCESS; }\n' | "${CC:-gcc}" -x c -o /dev/null - 2>/dev/null
+	local out works=0
+	out=$(mktemp)
+	printf '#include <stdlib.h>\nint main(void) { return EXIT_SUCCESS; }\n' | "${CC:-gcc}" -x c -o "$out" - 2>/dev/null || works=1
+	rm -f "$out"
+	return "$works"
 }
 
 missing=""

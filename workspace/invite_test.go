@@ -101,3 +101,29 @@ func TestKeptNumbers(t *testing.T) {
 		}
 	}
 }
+
+// Who sends another's invitation again ends theirs, so it takes what revoking
+// takes.
+func TestSentAgain(t *testing.T) {
+	for _, tt := range []struct {
+		who, inviter string
+		want         Verdict
+	}{
+		{"cy", "cy", Allow},
+		{"cy", "dan", Deny},
+		{"cy", "bob", Deny},
+		{"bob", "cy", Allow},
+		{"ann", "bob", Allow},
+	} {
+		v := testView()
+		sent := Invitation{ID: "i", Email: "new@acme.com", EmailKey: "new@acme.com", Role: RoleMember, Inviter: tt.inviter, State: InvitationPending, ExpiresAt: 99}
+		v.Invitations["i"] = &sent
+		after := sent
+		after.Inviter, after.ExpiresAt = tt.who, 199
+		c := Change{ID: "c", Kind: InvitationSend, Subject: Ref{"invitation", "i", sent.Email}, Before: sent, After: after}
+		d := Check(Proposal{Actor: as(v, tt.who), View: v, Changes: []Change{c}})[0]
+		if d.Verdict != tt.want || tt.want == Deny && d.Row != MemberRemoving {
+			t.Errorf("%s sends the invitation of %s again: %s %s [%s] %s", tt.who, tt.inviter, d.Verdict, d.Row, d.Rule, d.Reason)
+		}
+	}
+}

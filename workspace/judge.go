@@ -332,6 +332,11 @@ func (j *judge) base(c *Change, now *Member, a authority, d *Decision) bool {
 		return j.need(c, a, GroupCreating, ScopeGroupEdit, d)
 	case InvitationSend, InvitationAccept:
 		i, _ := coalesce(c).(Invitation)
+		// Who sends another's invitation again takes it over: that ends the other's, as revoking does.
+		if sent, again := c.Before.(Invitation); again && c.Kind == InvitationSend && a.member != "" && sent.Inviter != a.member &&
+			j.need(c, a, MemberRemoving, "", d) {
+			return true
+		}
 		return j.invites(c, a, i.Role, i.Numbers, d)
 	case InvitationRevoke:
 		if i, ok := coalesce(c).(Invitation); ok && a.member != "" && i.Inviter == a.member {
