@@ -193,7 +193,9 @@ func (s *DS389) Addr() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
 func (s *DS389) Start() {
 	s.t.Helper()
 	var err error
-	s.proc, err = start(s.bin, "-D", filepath.Join(s.dir, "etc"), "-d", "0")
+	// Without a name for its start file, a server that root starts sets the
+	// mode of /dev/null, which is its name then, to 0644.
+	s.proc, err = start(s.bin, "-D", filepath.Join(s.dir, "etc"), "-d", "0", "-w", filepath.Join(s.dir, "run", "start"), "-i", filepath.Join(s.dir, "run", "pid"))
 	if err == nil {
 		err = s.proc.ready(s.URL())
 	}
