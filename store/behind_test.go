@@ -1,7 +1,6 @@
 package store
 
 import (
-	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -62,6 +61,11 @@ func TestWritesBuildNoTable(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v:\n%s", err, text)
 		}
+		defer func() {
+			if err := rows.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
 		for rows.Next() {
 			step, err := rows.SliceScan()
 			if err != nil {
@@ -71,7 +75,7 @@ func TestWritesBuildNoTable(t *testing.T) {
 				t.Errorf("%v in %.60s", step[1], text)
 			}
 		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		if err := rows.Err(); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -205,9 +206,8 @@ func (s *sequence) workspace() map[string]string {
 }
 
 // rows reads a statement about the tables, past engine and store.
-func (s *sequence) rows(each func(row []string), query string) error {
+func (s *sequence) rows(each func(row []string), query string) (err error) {
 	if s.db == nil {
-		var err error
 		if file, lite := strings.CutPrefix(s.url, "sqlite:"); lite {
 			s.db, err = sql.Open("sqlite", "file:"+file+"?_pragma=query_only(1)&_pragma=busy_timeout(5000)")
 		} else {
@@ -221,6 +221,7 @@ func (s *sequence) rows(each func(row []string), query string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", query, err)
 	}
+	defer func() { err = errors.Join(err, rows.Err(), rows.Close()) }()
 	names, err := rows.Columns()
 	for err == nil && rows.Next() {
 		texts, at := make([]sql.NullString, len(names)), make([]any, len(names))
@@ -234,12 +235,6 @@ func (s *sequence) rows(each func(row []string), query string) error {
 			}
 			each(row)
 		}
-	}
-	if rerr := rows.Err(); err == nil {
-		err = rerr
-	}
-	if cerr := rows.Close(); err == nil {
-		err = cerr
 	}
 	return err
 }

@@ -2,8 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -60,8 +58,6 @@ type seqPerson struct {
 	// ever are the groups the person may have been in by what was read since
 	// the last time that all was settled.
 	ever map[string]bool
-	// waits: a person decides on them, or has said no.
-	waits bool
 
 	// What the client that pushes knows: the id of the User, and the messages
 	// that it has still to deliver, oldest first.
@@ -71,7 +67,6 @@ type seqPerson struct {
 	offAt   time.Time
 	since   word // all that the provider said of them since the read began
 	moved   int  // when the provider said something else last, by the clock of statements
-	told    word // what the last message that was made says
 	present bool // in the provider's pushed group
 }
 
@@ -125,23 +120,13 @@ func truth(f *fakeidp.Server, p *seqPerson) word {
 	return yes
 }
 
-// bothSay gives the sources that surely say a word.
+// sources are the connections that speak of the person, by name.
 func (p *seqPerson) sources() map[string]*heard {
 	return map[string]*heard{"dir": &p.dir, "push": &p.push}
 }
 
 // mayHave tells whether some source may have said no last.
 func (p *seqPerson) mayBeNo() bool { return (p.dir.may|p.push.may)&no != 0 }
-
-// ended names the source whose last word surely is no; "" if none.
-func (p *seqPerson) ended() string {
-	for _, name := range slices.Sorted(maps.Keys(p.sources())) {
-		if p.sources()[name].may == no {
-			return name
-		}
-	}
-	return ""
-}
 
 // said tells what is known of a person's statements.
 func (p *seqPerson) said() string {

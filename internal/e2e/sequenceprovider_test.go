@@ -25,7 +25,7 @@ func (s *sequence) one() *seqPerson { return rapid.SampledFrom(s.people).Draw(s.
 // create adds a person at the provider, perhaps with a login and a mailbox
 // that were another's.
 func (s *sequence) create() {
-	name := ""
+	var name string
 	if at := slices.IndexFunc(s.names, s.vacant); at >= 0 && rapid.Bool().Draw(s.t, "used name") {
 		name = s.names[at]
 		s.names = slices.Delete(s.names, at, at+1)

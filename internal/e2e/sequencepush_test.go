@@ -112,7 +112,7 @@ func (s *sequence) send(p *seqPerson, message pushed) int {
 		}
 		return status
 	}
-	status := 0
+	var status int
 	if rapid.Bool().Draw(s.t, "patch") {
 		address := message.userName + "@acme.com"
 		status, _ = s.call("PATCH", "/Users/"+p.user, map[string]any{"schemas": []string{scimPatch}, "Operations": []any{

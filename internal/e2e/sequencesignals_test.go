@@ -74,32 +74,29 @@ func (s *sequence) visit(who *openIDCode) (landed string, err error) {
 		return "", err
 	}
 	browser := &http.Client{Jar: jar, Timeout: time.Minute, CheckRedirect: noRedirects.CheckRedirect}
-	get := func(at string) (*http.Response, error) {
+	get := func(at string) (status, to string, err error) {
 		req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, at, nil)
 		if err != nil {
-			return nil, err
+			return "", "", err
 		}
 		res, err := browser.Do(req)
-		if err == nil {
-			err = res.Body.Close()
+		if err != nil {
+			return "", "", err
 		}
-		return res, err
+		return res.Status, res.Header.Get("Location"), res.Body.Close()
 	}
-	res, err := get(s.door.URL + "/signin/sso")
+	status, at, err := get(s.door.URL + "/signin/sso")
+	if err != nil || at == "" {
+		return status, err
+	}
+	to, err := url.Parse(at)
 	if err != nil {
 		return "", err
-	}
-	to, err := res.Location()
-	if err != nil {
-		return res.Status, nil
 	}
 	who.nonce = to.Query().Get("nonce")
 	back := url.Values{"state": {to.Query().Get("state")}, "code": {s.open.shows(*who)}, "iss": {s.open.URL}}
-	res, err = get(s.door.URL + "/signin/sso/callback?" + back.Encode())
-	if err != nil {
-		return "", err
-	}
-	return res.Status + " " + res.Header.Get("Location"), nil
+	status, at, err = get(s.door.URL + "/signin/sso/callback?" + back.Encode())
+	return status + " " + at, err
 }
 
 // liveness asks the provider about everybody whose turn it is.
