@@ -22,9 +22,12 @@ type PollState struct {
 	LastSweepAt    workspace.Micros
 	// FirstRunHeld: the first run's plan waits, or has waited, for a person.
 	FirstRunHeld bool
+	// Stock is Reader.Stock when those who wait for a number were tried last,
+	// and the policy by which they were; "" if never.
+	Stock string
 }
 
-const sqlPollState = `SELECT server, tenant, mark, counts, failures, failing_since, cause, next_at, last_full_at, last_sweep_at, first_run_held
+const sqlPollState = `SELECT server, tenant, mark, counts, failures, failing_since, cause, next_at, last_full_at, last_sweep_at, first_run_held, stock
 	FROM poll_state WHERE workspace_id = ? AND connection_id = ?`
 
 // PollState reads a connection's state; a connection never read has the zero
@@ -32,7 +35,7 @@ const sqlPollState = `SELECT server, tenant, mark, counts, failures, failing_sin
 func (r *Reader) PollState(connection string) (PollState, error) {
 	list, err := list(r, func(s scanner, p *PollState) error {
 		var counts string
-		if err := s.Scan(&p.Server, &p.Tenant, &p.Mark, &counts, &p.Failures, &p.FailingSince, &p.Cause, &p.NextAt, &p.LastFullAt, &p.LastSweepAt, &p.FirstRunHeld); err != nil {
+		if err := s.Scan(&p.Server, &p.Tenant, &p.Mark, &counts, &p.Failures, &p.FailingSince, &p.Cause, &p.NextAt, &p.LastFullAt, &p.LastSweepAt, &p.FirstRunHeld, &p.Stock); err != nil {
 			return err
 		}
 		return json.Unmarshal([]byte(counts), &p.Counts)
@@ -44,11 +47,12 @@ func (r *Reader) PollState(connection string) (PollState, error) {
 	return list[0], nil
 }
 
-const sqlPutPollState = `INSERT INTO poll_state (workspace_id, connection_id, server, tenant, mark, counts, failures, failing_since, cause, next_at, last_full_at, last_sweep_at, first_run_held)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+const sqlPutPollState = `INSERT INTO poll_state (workspace_id, connection_id, server, tenant, mark, counts, failures, failing_since, cause, next_at, last_full_at, last_sweep_at, first_run_held, stock)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 	ON CONFLICT (workspace_id, connection_id) DO UPDATE SET server = excluded.server, tenant = excluded.tenant, mark = excluded.mark,
 	counts = excluded.counts, failures = excluded.failures, failing_since = excluded.failing_since, cause = excluded.cause, next_at = excluded.next_at,
-	last_full_at = excluded.last_full_at, last_sweep_at = excluded.last_sweep_at, first_run_held = excluded.first_run_held`
+	last_full_at = excluded.last_full_at, last_sweep_at = excluded.last_sweep_at, first_run_held = excluded.first_run_held,
+	stock = excluded.stock`
 
 // PutPollState writes a connection's state.
 func (t *Tx) PutPollState(p PollState) error {
@@ -56,7 +60,7 @@ func (t *Tx) PutPollState(p PollState) error {
 	if err != nil {
 		return fmt.Errorf("counts of %s: %w", p.Connection, err)
 	}
-	return t.exec(sqlPutPollState, t.ws, p.Connection, p.Server, p.Tenant, p.Mark, counts, p.Failures, p.FailingSince, p.Cause, p.NextAt, p.LastFullAt, p.LastSweepAt, p.FirstRunHeld)
+	return t.exec(sqlPutPollState, t.ws, p.Connection, p.Server, p.Tenant, p.Mark, counts, p.Failures, p.FailingSince, p.Cause, p.NextAt, p.LastFullAt, p.LastSweepAt, p.FirstRunHeld, p.Stock)
 }
 
 // AbsenceRow is a person whom a whole read did not name.

@@ -408,7 +408,7 @@ func (u *unit) ruleNumber(p *person, w mapping.WantNumber) error {
 	if refuse != nil {
 		refuse.Rule, refuse.Reason, refuse.Remedy = d.Rule, d.Reason, d.Remedy
 	}
-	u.add(planned{Change: c, subject: p.key, person: p.key, ruling: d, refuse: refuse})
+	u.add(planned{Change: c, subject: p.key, person: p.key, ruling: d, refuse: refuse, scarce: true})
 	return nil
 }
 

@@ -92,6 +92,8 @@ type poll struct {
 	unsettled bool
 	held      map[string]bool // plans of groups that this run holds, by hash
 	withdrawn []store.HoldRow // plans that are no longer wanted
+	stock     string          // the inventory before those who wait for a number were tried, or passed over
+	passed    bool            // they were passed over
 	tx        *store.Tx       // set in a dry run: everything in one transaction
 	report    SyncRun         // summed over the units of the run
 }

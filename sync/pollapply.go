@@ -84,10 +84,21 @@ func (p *poll) apply(ctx context.Context) error {
 	if err := p.applyAbsence(ctx); err != nil {
 		return err
 	}
+	if p.passed {
+		all, err := p.waiting(ctx)
+		if err != nil {
+			return err
+		}
+		if !p.passed { // This read itself has moved a number.
+			waiting, waited = all, true
+		}
+	}
 	if waited {
 		if _, err := p.applyWaiting(ctx, waiting); err != nil {
 			return err
 		}
+	}
+	if waited || p.passed {
 		if err := p.tellWaiting(ctx); err != nil {
 			return err
 		}
@@ -528,6 +539,7 @@ func (p *poll) good() *store.PollState {
 	if p.stage.proof != nil {
 		s.Server = orElse(p.stage.proof.Server, s.Server)
 	}
+	s.Stock = orElse(p.stock, s.Stock)
 	if p.whole {
 		s.LastSweepAt = now
 		if p.kind == RunFull {

@@ -108,6 +108,8 @@ type planned struct {
 	// ruling is a verdict that the mapping has given already (a number that
 	// is taken, a choice that a person must make).
 	ruling *workspace.Decision
+	// scarce: the rules found no number to give, so only numbers change that.
+	scarce bool
 }
 
 // effect is a row that follows a change.

@@ -25,7 +25,9 @@ func (u *unit) immaterial(o *IdentityObservation) (bool, error) {
 // judged is what the rules said of a person in this unit, and the record that
 // brought the person up.
 type judged struct {
-	undecided            bool // a row could not give what it wants
+	// undecided: a row could not give what it wants. Only numbers change that,
+	// beside the record and the rules.
+	undecided            bool
 	external, connection string
 }
 
@@ -33,7 +35,7 @@ type judged struct {
 // this unit whether all that they want was brought about. Nothing is written
 // while that stays as it was.
 func (u *unit) markUnsettled() error {
-	members, left := map[string]string{}, map[string]bool{}
+	members, left, besides := map[string]string{}, map[string]bool{}, map[string]bool{}
 	for key := range u.judged {
 		if id, ok := strings.CutPrefix(key, "member:"); ok {
 			members[key] = id
@@ -47,12 +49,21 @@ func (u *unit) markUnsettled() error {
 		// What is held already, or denied, may be a noop of this unit.
 		if o := &u.outcomes[i]; p.Kind != "" && (o.Decision.Verdict != workspace.Allow || o.Outcome != "applied" && o.Outcome != "noop") {
 			left[p.person] = true
+			besides[p.person] = besides[p.person] || !p.scarce
 		}
 	}
 	for _, key := range sortedKeys(members) {
 		j, asked := u.judged[key]
 		m := u.view.Members[members[key]]
-		if !asked || m == nil || m.Unsettled == (j.undecided || left[key]) {
+		if !asked || m == nil {
+			continue
+		}
+		if m.Unsettled == (j.undecided || left[key]) {
+			if m.Unsettled && u.read(&j) {
+				if err := u.tx.KeepWaiter(j.connection, j.external, u.now, !besides[key]); err != nil {
+					return err
+				}
+			}
 			continue
 		}
 		m.Unsettled = !m.Unsettled
@@ -60,25 +71,28 @@ func (u *unit) markUnsettled() error {
 			return err
 		}
 		if m.Unsettled && u.mayWait(&j) {
-			if err := u.tx.PutWaiter(j.connection, j.external, u.now); err != nil {
+			if err := u.tx.PutWaiter(j.connection, j.external, u.now, !besides[key]); err != nil {
 				return err
 			}
 		}
 	}
-	return u.markWaiting(members, left)
+	return u.markWaiting(members, left, besides)
 }
 
 // mayWait reports whether somebody who is refused gets a place in the line of
 // those who are tried again at the next full read: connections that push are
 // not read.
-func (u *unit) mayWait(j *judged) bool {
-	return u.b.Again == nil && j.external != "" && u.s.conns[j.connection].Kind != "scim"
+func (u *unit) mayWait(j *judged) bool { return u.b.Again == nil && u.read(j) }
+
+// read reports whether the record that brought somebody up is read, not pushed.
+func (u *unit) read(j *judged) bool {
+	return j.external != "" && u.s.conns[j.connection].Kind != "scim"
 }
 
 // markWaiting gives those a place who did not even become members, and takes
 // it from those who have been tried again and want nothing more. The others'
 // rows stay until then: who waits no more is found out by trying.
-func (u *unit) markWaiting(members map[string]string, left map[string]bool) error {
+func (u *unit) markWaiting(members map[string]string, left, besides map[string]bool) error {
 	waits := map[string]bool{}
 	for _, key := range sortedKeys(u.judged) {
 		j := u.judged[key]
@@ -87,7 +101,7 @@ func (u *unit) markWaiting(members map[string]string, left map[string]bool) erro
 		}
 		waits[j.external] = true
 		if m := u.view.Members[members[key]]; m == nil && u.mayWait(&j) {
-			if err := u.tx.KeepWaiter(j.connection, j.external, u.now); err != nil {
+			if err := u.tx.KeepWaiter(j.connection, j.external, u.now, !besides[key]); err != nil {
 				return err
 			}
 		}

@@ -14,12 +14,24 @@ import (
 // full read: a number that has become free, a seat, an address that another
 // has given up reaches the one who waits, though nothing is new about them.
 // What it costs follows their number, not that of all.
+//
+// Those who wait for nothing but a number are left out, and passed is set,
+// while no number has moved since they were tried last: the answer would be the
+// same. Once a day they are tried all the same: a hold may have expired.
 func (p *poll) waiting(ctx context.Context) (ids []string, err error) {
-	if p.kind != RunFull || p.cursor.Kind == "" || p.s.conns[p.pl.Connection].Mode == ModeObserve {
+	if p.kind != RunFull || p.s.conns[p.pl.Connection].Mode == ModeObserve {
 		return nil, nil
 	}
 	err = p.view(ctx, func(r *store.Reader) error {
-		ids, err = r.Waiters(p.pl.Connection)
+		if p.stock, err = r.Stock(); err != nil {
+			return err
+		}
+		p.stock += p.began.UTC().Format(" 2006-01-02 ") + p.s.policyHash
+		if p.cursor.Kind == "" {
+			return nil // The first read tries everybody.
+		}
+		p.passed = p.stock == p.state.Stock
+		ids, err = r.Waiters(p.pl.Connection, p.passed)
 		return err
 	})
 	return ids, err
@@ -58,7 +70,7 @@ func (p *poll) applyWaiting(ctx context.Context, ids []string) (newcomers []stri
 // tellWaiting says in the run's report that people still wait.
 func (p *poll) tellWaiting(ctx context.Context) error {
 	return p.view(ctx, func(r *store.Reader) error {
-		left, err := r.Waiters(p.pl.Connection)
+		left, err := r.Waiters(p.pl.Connection, false)
 		if len(left) > 0 {
 			p.notices = append(p.notices, fmt.Sprintf("%d people wait for something that was denied, is held or is not to be had; they are tried again at each full read (rollcall why PERSON)", len(left)))
 		}

@@ -179,6 +179,9 @@ func TestCostOfWaiting(t *testing.T) {
 		}
 	}
 	few, saidFew := cost(20, 4)
+	if few.statements > none.statements {
+		t.Errorf("three who wait for a number cost %d statements though no number has moved, nobody costs %d:\n%s", few.statements, none.statements, saidFew)
+	}
 	if few.rows != none.rows {
 		t.Errorf("three who wait write %d rows, nobody writes %d:\n%s", few.rows, none.rows, saidFew)
 	}
