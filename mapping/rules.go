@@ -46,6 +46,9 @@ type Rules struct {
 	nName, nGiven, nFamily, nUserName, nEmail, nCountry, nOffice, nPool, nSite int
 }
 
+// MayExclude reports whether the mapping excludes anybody at all.
+func (r *Rules) MayExclude() bool { return len(r.exclude) > 0 }
+
 // MayEnd reports whether a connection's explicit no ends access (MM3,
 // authority.active).
 func (r *Rules) MayEnd(connection string) bool { return r.mayEnd == nil || r.mayEnd[connection] }

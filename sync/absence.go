@@ -106,6 +106,12 @@ func (p *poll) missing(ctx context.Context) ([]missing, error) {
 				if err != nil {
 					return err
 				}
+				if out, err := p.s.excluded(r, i, workspace.At(p.began)); err != nil || out {
+					if err != nil {
+						return err
+					}
+					continue // AB6
+				}
 				lost = append(lost, missing{identity: i, why: "absent", class: workspace.EvidenceE2})
 			}
 			return nil

@@ -134,27 +134,9 @@ func (u *unit) identitiesOf(p *person, member string) ([]workspace.Identity, err
 
 // evaluate asks the mapping what the person should be.
 func (u *unit) evaluate(p *person) error {
-	mp := mapping.Person{Identities: p.live}
-	ids := make([]string, 0, len(p.live))
-	for i := range p.live {
-		ids = append(ids, p.live[i].ID)
-	}
-	refs, err := u.tx.GroupsAbove(ids)
+	mp, err := u.s.described(u.tx, p.live)
 	if err != nil {
 		return err
-	}
-	for _, r := range refs {
-		mp.Groups = append(mp.Groups, mapping.GroupRef(r))
-	}
-	if u.s.rules.Reads("has_reports") {
-		has, err := u.tx.HasReports(ids)
-		if err != nil {
-			return err
-		}
-		mp.HasReports = mapping.False
-		if has {
-			mp.HasReports = mapping.True
-		}
 	}
 	if p.member != nil {
 		mp.Member, mp.Have = p.member.ID, have(p)
@@ -247,4 +229,49 @@ func (p *person) label() string {
 		return p.want.Email
 	}
 	return p.trigger.UserName
+}
+
+// surroundings are what the rules ask of a record's neighbours.
+type surroundings interface {
+	GroupsAbove(identities []string) ([]store.GroupRef, error)
+	HasReports(identities []string) (bool, error)
+}
+
+// described is what the directories say of somebody with these records.
+func (s *space) described(r surroundings, live []workspace.Identity) (mapping.Person, error) {
+	p := mapping.Person{Identities: live}
+	ids := make([]string, 0, len(live))
+	for i := range live {
+		ids = append(ids, live[i].ID)
+	}
+	refs, err := r.GroupsAbove(ids)
+	if err != nil {
+		return p, err
+	}
+	for _, g := range refs {
+		p.Groups = append(p.Groups, mapping.GroupRef(g))
+	}
+	if !s.rules.Reads("has_reports") {
+		return p, nil
+	}
+	has, err := r.HasReports(ids)
+	p.HasReports = mapping.False
+	if has {
+		p.HasReports = mapping.True
+	}
+	return p, err
+}
+
+// excluded reports whether the mapping excludes somebody who is known by this
+// record.
+func (s *space) excluded(r surroundings, i workspace.Identity, now workspace.Micros) (bool, error) {
+	if !s.rules.MayExclude() {
+		return false, nil
+	}
+	p, err := s.described(r, []workspace.Identity{i})
+	if err != nil {
+		return false, err
+	}
+	want, err := s.rules.Want(p, mapping.Facts{}, now)
+	return want.Excluded, err
 }

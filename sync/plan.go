@@ -32,6 +32,7 @@ func (u *unit) planPerson(p *person) error {
 		return err
 	}
 	if p.want.Excluded {
+		u.excluded++
 		return nil
 	}
 	if p.member == nil {

@@ -94,6 +94,7 @@ type poll struct {
 	withdrawn []store.HoldRow // plans that are no longer wanted
 	stock     string          // the inventory before those who wait for a number were tried, or passed over
 	passed    bool            // they were passed over
+	traffic   Traffic         // of the source before this run
 	tx        *store.Tx       // set in a dry run: everything in one transaction
 	report    SyncRun         // summed over the units of the run
 }
@@ -163,6 +164,7 @@ func (e *Engine) keepLease(ctx context.Context, l store.Lease, cancel context.Ca
 
 // do runs the steps of one poll: tell-tale, read, compare, apply, absence.
 func (p *poll) do(ctx context.Context) (PollResult, error) {
+	p.traffic = trafficOf(p.pl.Source)
 	if err := p.load(ctx); err != nil {
 		return PollResult{}, err
 	}

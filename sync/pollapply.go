@@ -3,6 +3,8 @@ package sync
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -628,12 +630,25 @@ func (p *poll) describe() {
 	}
 	c := p.stage.counts
 	r := &p.report.SourceReport
+	now, was := trafficOf(p.pl.Source), p.traffic
+	r.Requests, r.Bytes, r.Referrals = now.Requests-was.Requests, now.Bytes-was.Bytes, now.Referrals-was.Referrals
+	r.ThrottledMS = (now.Throttled - was.Throttled).Milliseconds()
+	r.CursorBefore, r.CursorAfter = cursorHash(p.cursor.Kind, p.cursor.Data), cursorHash(p.after.Kind, p.after.Data)
 	r.Pages, r.Entries, r.Seen, r.New, r.Changed, r.Unchanged = c.pages, c.entries, len(p.stage.seen), c.fresh, c.changed, c.unchanged
 	r.Matched = len(p.stage.seen) - c.fresh
 	r.Complete, r.IncompleteWhy = p.whole && len(p.why) == 0, append([]string{}, p.why...)
 	if p.mark != "" {
 		r.MarkBefore, r.MarkAfter = optional(p.state.Mark), optional(p.mark)
 	}
+}
+
+// cursorHash stands for a cursor in a report: it may hold secrets. Nil is none.
+func cursorHash(kind string, data []byte) *string {
+	if kind == "" {
+		return nil
+	}
+	sum := sha256.Sum256(append([]byte(kind+"\x00"), data...))
+	return optional("sha256:" + hex.EncodeToString(sum[:]))
 }
 
 // addUp sums a unit's report into its run's.
@@ -645,6 +660,7 @@ func (r *SyncRun) addUp(u SyncRun) {
 	had := r.RunID != ""
 	*r = u
 	r.SourceReport = source
+	r.Excluded += u.Excluded
 	if !had {
 		r.Error, r.Changes = fault, changes
 		if state != "" {

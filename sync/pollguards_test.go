@@ -103,3 +103,31 @@ func TestFailedRunsBackOff(t *testing.T) {
 		t.Errorf("after a good run: %+v", s)
 	}
 }
+
+// AB6: who is excluded does not exist for Rollcall: they become nobody, who is
+// a member stays as they are, whatever the directory says of them, and nobody
+// counts them as missing.
+func TestExcludedAreNotTouched(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		d := newDirectory(w, 10)
+		d.join("svc-backup")
+		w.mustPoll(d)
+		w.want("svc-backup@acme.com", "member active")
+		w.remap("eligible:", "exclude:\n  - {id: x-svc, if: {attr: email, prefix: svc-}}\neligible:")
+		d.join("svc-scan")
+		d.disable("svc-backup")
+		if run := w.full(d); run.LeaversN != 0 || run.Excluded != 2 {
+			t.Errorf("%d leavers, %d excluded", run.LeaversN, run.Excluded)
+		}
+		w.want("svc-backup@acme.com", "member active")
+		w.want("svc-scan@acme.com", "nobody")
+		d.leave("svc-backup", "svc-scan")
+		for range 3 {
+			if run := w.full(d); run.LeaversN != 0 || run.MissingConfirmed != 0 {
+				t.Errorf("%d leavers, %d missing, %d of them proved", run.LeaversN, run.Missing, run.MissingConfirmed)
+			}
+			w.clock = w.clock.Add(24 * time.Hour)
+		}
+		w.want("svc-backup@acme.com", "member active")
+	})
+}

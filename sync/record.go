@@ -409,7 +409,7 @@ func (u *unit) report(all []recorded, leaf int64, head audit.Head) (SyncRun, err
 
 // source counts what a request stated.
 func (u *unit) source() SourceReport {
-	r := SourceReport{IncompleteWhy: []string{}, Requests: 1, Entries: len(u.b.Identities) + len(u.b.Groups), Seen: len(u.b.Identities), Complete: true}
+	r := SourceReport{IncompleteWhy: []string{}, Requests: 1, Excluded: u.excluded, Entries: len(u.b.Identities) + len(u.b.Groups), Seen: len(u.b.Identities), Complete: true}
 	for i := range u.b.Identities {
 		if u.b.Identities[i].Expect == 0 && u.b.Identities[i].Op == OpUpsert {
 			r.New++

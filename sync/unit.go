@@ -54,6 +54,7 @@ type unit struct {
 	// and recordsOf the records of members that are known.
 	restated  map[string]bool
 	recordsOf map[string][]workspace.Identity
+	excluded  int // people whom the mapping excludes
 	// ahead is what was read for all newcomers at once, nil for few.
 	ahead *lookedAhead
 	// careful keeps the observation behind a savepoint, so that a refusal can

@@ -24,6 +24,9 @@ func TestChangesBySyncrepl(t *testing.T) {
 	c := newCompany(t, ldaptest.SlapdOptions{}, 4)
 	s := newSource(t, slapdConfig(t, c.Slapd), Options{})
 	f, cursor := full(t, s)
+	if seen := s.Traffic(); seen.Requests == 0 || seen.Bytes < 1000 || seen.Referrals != 0 {
+		t.Errorf("traffic of a whole read: %+v", seen)
+	}
 	id := func(uid string) string {
 		who, ok := f.ByUserName(uid)
 		if !ok {

@@ -152,10 +152,10 @@ func (s *Source) dialOne(ctx context.Context, text string, creds credentials) (_
 			return nil, errors.Join(err, raw.Close())
 		}
 	}
-	t := newTap(shaken)
+	t := newTap(shaken, &s.Meter)
 	conn := goldap.NewConn(t, shaken != raw)
 	conn.Start()
-	l := &link{conn: conn, tap: t, raw: raw, server: u.Host, creds: creds, limits: s.cfg.Timeouts}
+	l := &link{meter: &s.Meter, conn: conn, tap: t, raw: raw, server: u.Host, creds: creds, limits: s.cfg.Timeouts}
 	defer func() {
 		if err != nil {
 			l.close()

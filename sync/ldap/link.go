@@ -9,6 +9,8 @@ import (
 	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/rollcall-sync/rollcall/sync"
 )
 
 // errLinkDown: the connection is gone. The library would answer a search on
@@ -35,6 +37,7 @@ type link struct {
 	creds  credentials
 	limits Timeouts
 	root   rootDSE
+	meter  *sync.Meter
 
 	referrals int // search references seen: counted, never followed (LP8)
 	closeOnce stdsync.Once
@@ -81,6 +84,7 @@ func (l *link) stream(ctx context.Context, req *goldap.SearchRequest, take func(
 			l.close()
 		}
 	}()
+	l.meter.Asked()
 	others, end := l.pump(inner, req)
 	watch := newWatchdog(l)
 	for {
@@ -122,6 +126,7 @@ func (l *link) stream(ctx context.Context, req *goldap.SearchRequest, take func(
 func (l *link) hand(it item, take func(item) error) error {
 	if it.referral {
 		l.referrals++
+		l.meter.Referred()
 		return nil
 	}
 	if err := take(it); err != nil {

@@ -247,9 +247,13 @@ func TestReferencesAreNotFollowed(t *testing.T) {
 		}
 		return false
 	})
-	c, _ := full(t, newSource(t, a.config(t), Options{}))
+	s := newSource(t, a.config(t), Options{})
+	c, _ := full(t, s)
 	if len(c.People()) != 4 {
 		t.Errorf("%d people", len(c.People()))
+	}
+	if n := s.Traffic().Referrals; n == 0 {
+		t.Error("no reference was counted")
 	}
 }
 

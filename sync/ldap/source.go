@@ -39,6 +39,8 @@ type Options struct {
 // Source reads one directory. It is a sync.Source, sync.TellTaler and
 // sync.Sweeper.
 type Source struct {
+	sync.Meter
+
 	cfg Config
 	opt Options
 	log *slog.Logger
@@ -58,6 +60,7 @@ var (
 	_ sync.Source    = (*Source)(nil)
 	_ sync.TellTaler = (*Source)(nil)
 	_ sync.Sweeper   = (*Source)(nil)
+	_ sync.Metered   = (*Source)(nil)
 )
 
 // New makes a source from a valid configuration; it does no input or output.

@@ -9,6 +9,8 @@ import (
 
 	ber "github.com/go-asn1-ber/asn1-ber"
 	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/rollcall-sync/rollcall/sync"
 )
 
 // tap stands between the socket and the library and takes the search entries
@@ -25,6 +27,7 @@ type tap struct {
 	entries chan item
 	closed  chan struct{}
 	once    stdsync.Once
+	meter   *sync.Meter
 }
 
 // item is one thing that a search gave: an entry, or the controls of another
@@ -35,8 +38,8 @@ type item struct {
 	referral bool
 }
 
-func newTap(c net.Conn) *tap {
-	return &tap{Conn: c, in: bufio.NewReaderSize(c, 64<<10), entries: make(chan item, 64), closed: make(chan struct{})}
+func newTap(c net.Conn, meter *sync.Meter) *tap {
+	return &tap{Conn: c, meter: meter, in: bufio.NewReaderSize(c, 64<<10), entries: make(chan item, 64), closed: make(chan struct{})}
 }
 
 // Read gives the library what is not a search entry.
@@ -45,6 +48,7 @@ func (t *tap) Read(p []byte) (int, error) {
 		if err := t.message(); err != nil {
 			return 0, err
 		}
+		t.meter.Answered(len(t.buf))
 		it, ok, err := parseEntry(t.buf)
 		if err != nil {
 			return 0, err

@@ -96,7 +96,7 @@ func feed(t *testing.T) (tp *tap, w net.Conn) {
 			t.Error(err)
 		}
 	})
-	return newTap(a), b
+	return newTap(a, &sync.Meter{}), b
 }
 
 // Other messages go on as they came, after the entries before them.
@@ -136,7 +136,7 @@ func TestTapRefuses(t *testing.T) {
 		"broken entry":    {"\x30\x07\x02\x01\x05\x64\x02\x04\x7f", errMalformed},
 		"cut":             {"\x30\x84\x0f\xff\xff\xff\x02", io.ErrUnexpectedEOF},
 	} {
-		tp := newTap(nil)
+		tp := newTap(nil, &sync.Meter{})
 		tp.in.Reset(strings.NewReader(c.in))
 		if _, err := tp.Read(make([]byte, 16)); !errors.Is(err, c.err) {
 			t.Errorf("%s: %v, want %v", name, err, c.err)

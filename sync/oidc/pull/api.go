@@ -41,6 +41,7 @@ type api struct {
 	busy func(*answer) bool
 	// fixed tells that the rate was configured: the host's word changes it not.
 	fixed bool
+	meter *sync.Meter
 }
 
 // answer is what a host said: any status but those that are tried again.
@@ -107,9 +108,11 @@ func clean(text string) string {
 func (a *api) get(ctx context.Context, u *url.URL, header http.Header) (*answer, error) {
 	c := call{api: a, url: u, header: header}
 	for try := 1; ; try++ {
-		if until := a.bucket.shut(); until.Sub(a.now()) > patience {
+		until := a.bucket.shut()
+		if until.Sub(a.now()) > patience {
 			return nil, &sync.ThrottledError{Until: until, Source: a.base.Host}
 		}
+		a.meter.Throttled(max(0, until.Sub(a.now())))
 		if err := a.bucket.take(ctx, a.now, a.pause); err != nil {
 			return nil, err
 		}
@@ -122,7 +125,7 @@ func (a *api) get(ctx context.Context, u *url.URL, header http.Header) (*answer,
 		case err != nil && final(err):
 			return nil, err
 		case wait > patience, wait > 0 && try >= maxTries:
-			until := a.now().Add(wait)
+			until = a.now().Add(wait)
 			a.bucket.close(until)
 			return nil, &sync.ThrottledError{Until: until, Source: a.base.Host}
 		case wait > 0:
@@ -177,12 +180,14 @@ func (c *call) once(ctx context.Context) (*answer, time.Duration, error) {
 		return nil, 0, err
 	}
 	ans := &answer{at: workspace.At(c.now())}
+	c.meter.Asked()
 	res, err := c.client.Do(req)
 	if err != nil {
 		return nil, 0, fmt.Errorf("calling %s: %w", c.base.Host, withoutURL(err))
 	}
 	ans.status, ans.header = res.StatusCode, res.Header
 	ans.body, err = io.ReadAll(res.Body)
+	c.meter.Answered(len(ans.body))
 	err = errors.Join(err, res.Body.Close())
 	switch {
 	case errors.Is(err, oidc.ErrTooLarge):

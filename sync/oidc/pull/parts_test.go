@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/rollcall-sync/rollcall/sync"
 )
 
 // TestPath: what a path finds, and what it says where there is nothing.
@@ -91,7 +93,7 @@ func TestLinkRule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &api{base: base}
+	a := &api{base: base, meter: &sync.Meter{}}
 	for text, ok := range map[string]bool{
 		"https://idp.acme.com/scim/v2/Users?cursor=x": true,
 		"https://IDP.acme.com:443/scim/v2/Users":      true,

@@ -92,6 +92,8 @@ type Source struct {
 
 // core is what a source shares with its provider.
 type core struct {
+	sync.Meter
+
 	cfg    oidc.Config // with defaults
 	dir    *oidc.DirectoryConfig
 	opt    Options
@@ -186,7 +188,8 @@ func (c *core) connect() error {
 		buckets = &Buckets{}
 	}
 	c.api = &api{
-		base: base, client: large, tokens: tokens, bucket: buckets.of(base.Host, rate), now: c.now, pause: c.opt.Pause, fixed: c.dir.Rate > 0,
+		meter: &c.Meter,
+		base:  base, client: large, tokens: tokens, bucket: buckets.of(base.Host, rate), now: c.now, pause: c.opt.Pause, fixed: c.dir.Rate > 0,
 	}
 	if c.api.pause == nil {
 		c.api.pause = pause

@@ -125,6 +125,10 @@ func TestPassingTrouble(t *testing.T) {
 				if len(c.People()) != 4 {
 					t.Errorf("%d people, want 4", len(c.People()))
 				}
+				seen := s.(sync.Metered).Traffic()
+				if seen.Requests == 0 || seen.Bytes == 0 || (seen.Throttled > 0) != (fault == fakeidp.Throttle) {
+					t.Errorf("traffic %+v", seen)
+				}
 			})
 		}
 	}
