@@ -38,8 +38,8 @@ CGO_ENABLED=1 go test -race -timeout 8m -run 'TestScripts/conversation|TestServe
 step "go test: commands and directories"
 go test -timeout 10m "$@" ./cmd/rollcall ./internal/e2e 2>&1 | tee -a "$log" || status=$?
 
-step "go test: the long searches whole, without the race detector"
-go test -timeout 5m -run 'TestMachine$|TestUnitIsAllOrNothing|TestLastOwnerSurvives' ./sync 2>&1 | tee -a "$log" || status=$?
+step "go test: the engine whole, on both databases, without the race detector"
+go test -timeout 8m ./sync 2>&1 | tee -a "$log" || status=$?
 
 passed=$(grep -c '^ok ' "$log" || true)
 failed=$(grep -c '^FAIL[[:space:]]' "$log" || true)

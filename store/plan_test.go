@@ -24,6 +24,7 @@ var walks = map[string]string{
 	selectDomains:           "a few rows",
 	selectRepairs:           "a few rows",
 	selectOwners:            "an index of the Owners alone",
+	sqlStock:                "the whole inventory, once for a whole read of a directory",
 	sqlStanding:             "the first row of each table at most",
 }
 

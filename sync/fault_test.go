@@ -32,15 +32,15 @@ func (w *world) broken(verb, table string) (mend func()) {
 // TestUnitIsAllOrNothing is FT18: whichever statement of a unit of work fails,
 // nothing of the unit stays, and the same request passes afterwards.
 func TestUnitIsAllOrNothing(t *testing.T) {
-	verbs := []string{"INSERT", "UPDATE", "DELETE"}
+	verbs, tables := []string{"INSERT", "UPDATE", "DELETE"}, []string{
+		"member", "change", "event", "identity", "identity_value", "assignment", "number", "number_owner", "reservation", "group_member", "groups",
+		"support", "invitation", "tombstone", "snapshot", "run", "absence_proof", "audit_leaf", "audit_head", "audit_hash", "workspace",
+	}
 	if raceDetector {
-		verbs = verbs[:1]
+		verbs, tables = verbs[:1], tables[:3]
 	}
 	for _, verb := range verbs {
-		for _, table := range []string{
-			"identity", "identity_value", "member", "assignment", "number", "number_owner", "reservation", "group_member", "groups", "support", "invitation",
-			"tombstone", "snapshot", "run", "absence_proof", "change", "event", "audit_leaf", "audit_head", "audit_hash", "workspace",
-		} {
+		for _, table := range tables {
 			t.Run(verb+" "+table, func(t *testing.T) {
 				w, failed := lite(t), 0
 				w.numbers("+4722000001")
