@@ -42,10 +42,10 @@ bench-scim: ## SCIM load as Entra and Okta send it, at 1,000, 20,000 and 100,000
 bench-ldap: ## poll a slapd with 1,000 and with 100,000 people, beside ldapsearch paging the same attributes (minutes)
 	go test -run '^$$' -bench Directory -benchtime 1x -timeout 60m ./internal/e2e
 
-keycloak: ## read a real Keycloak, fetched by Maven (needs Java 17 and mvn; minutes)
+keycloak: ## read a real Keycloak and sign in at it, fetched by Maven (needs Java 17 and mvn; minutes)
 	@test -x $(BIN)/keycloak-$(KEYCLOAK_VERSION)/bin/kc.sh || { mvn -q -B dependency:copy -Dartifact=org.keycloak:keycloak-quarkus-dist:$(KEYCLOAK_VERSION):zip -DoutputDirectory=$(BIN) && \
 	unzip -q -o $(BIN)/keycloak-quarkus-dist-$(KEYCLOAK_VERSION).zip -d $(BIN); }
-	KEYCLOAK_HOME=$(BIN)/keycloak-$(KEYCLOAK_VERSION) go test -tags keycloak -run 'TestKeycloak$$' -count 1 -v ./internal/e2e
+	KEYCLOAK_HOME=$(BIN)/keycloak-$(KEYCLOAK_VERSION) go test -tags keycloak -run 'Keycloak$$' -count 1 -p 1 -v ./internal/e2e ./cmd/rollcall
 
 kill: ## kill -9 the daemon, the store and the deliverer 200 times each on SQLite and PostgreSQL, and behind every statement of a leaver (KILLS=N)
 	ROLLCALL_KILLS=$(or $(KILLS),200) go test -count=1 -v -timeout 60m -run 'Kill' ./cmd/rollcall ./events ./store | grep -E '^(---|ok|FAIL|panic)|^ +--- |kill_test|killcheck_test'
