@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"modernc.org/sqlite"
 )
@@ -53,7 +54,7 @@ type liteStmt struct {
 // openLite opens a connection that keeps at most limit prepared statements.
 func openLite(dsn string, limit int, locking bool) (*liteConn, error) {
 	keepPages()
-	c, err := new(sqlite.Driver).Open(dsn)
+	c, err := liteConnector(dsn).Connect(context.Background())
 	if err != nil {
 		return nil, liteError(err)
 	}
@@ -63,6 +64,29 @@ func openLite(dsn string, limit int, locking bool) (*liteConn, error) {
 	}
 	return &liteConn{conn: conn, stmts: make(map[string]*liteStmt), limit: limit, locking: locking}, nil
 }
+
+// liteConnector opens connections with one connection string.
+type liteConnector string
+
+// Connect waits where another process opens a new file, or closes it last, at
+// the same time: SQLite says then that it is busy without regard to
+// busy_timeout (sqlite.org/wal.html, section 9).
+func (dsn liteConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	for began := time.Now(); ; {
+		c, err := dsn.Driver().Open(string(dsn))
+		if !isLiteBusy(err) || time.Since(began) > busyTimeout {
+			return c, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// Driver is SQLite's.
+func (dsn liteConnector) Driver() driver.Driver { return new(sqlite.Driver) }
 
 // stmt finds or prepares a statement that is not in use.
 func (c *liteConn) stmt(text string) (*liteStmt, error) {

@@ -40,5 +40,11 @@ func liteError(err error) error {
 	return err
 }
 
+// isLiteBusy tells that another connection holds SQLite's lock.
+func isLiteBusy(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
+}
+
 // liteGenericError is the code of, among others, a ROLLBACK without BEGIN.
 const liteGenericError = sqlite3.SQLITE_ERROR

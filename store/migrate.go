@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
@@ -35,20 +36,27 @@ func Migrate(ctx context.Context, url string) (MigrationStatus, error) {
 	if err != nil || len(st.Pending) == 0 {
 		return st, err
 	}
-	for {
+	for moved := time.Now(); ; {
 		err := migrateUp(ctx, url)
 		now, serr := Status(ctx, url)
 		if err == nil || serr == nil && len(now.Pending) == 0 {
 			return now, serr
 		}
 		// Another process may be at the same migrations and a step ahead: as long
-		// as they get fewer, there is nothing wrong with them.
-		if serr != nil || len(now.Pending) >= len(st.Pending) {
+		// as they get fewer, there is nothing wrong with them. One step may take
+		// longer than SQLite waits for its lock.
+		switch {
+		case serr == nil && len(now.Pending) < len(st.Pending):
+			st, moved = now, time.Now()
+		case !isLiteBusy(err) || time.Since(moved) > migrationPatience || ctx.Err() != nil:
 			return st, err
 		}
-		st = now
 	}
 }
+
+// migrationPatience is how long a store waits for a step of a migration that
+// another process is taking.
+const migrationPatience = 5 * time.Minute
 
 // goose's own table, read here without goose: it would make it.
 const (
@@ -194,10 +202,7 @@ func openForMigration(ctx context.Context, url string) (*sqlx.DB, error) {
 	if err := prepareFile(file); err != nil {
 		return nil, err
 	}
-	db, err := sqlx.Open("sqlite", liteDSN(file, true))
-	if err != nil {
-		return nil, liteError(err)
-	}
+	db := sqlx.NewDb(sql.OpenDB(liteConnector(liteDSN(file, true))), "sqlite")
 	db.SetMaxOpenConns(1)
 	if err := db.PingContext(ctx); err != nil {
 		return nil, errors.Join(liteError(err), db.Close())

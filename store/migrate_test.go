@@ -147,3 +147,25 @@ func TestUniqueIndexes(t *testing.T) {
 		}
 	})
 }
+
+// Processes that start together on a file that is not there yet, and end together, all come through.
+func TestOpenTogether(t *testing.T) {
+	t.Parallel()
+	for range 40 {
+		url := liteScheme + filepath.Join(t.TempDir(), "test.db")
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				db, err := openForMigration(t.Context(), url)
+				if err != nil {
+					t.Errorf("open: %v", err)
+					return
+				}
+				if err := db.Close(); err != nil {
+					t.Errorf("close: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+}

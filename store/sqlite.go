@@ -10,9 +10,13 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 )
 
 const liteScheme = "sqlite:"
+
+// busyTimeout is how long a connection waits for the lock of another process.
+const busyTimeout = 5 * time.Second
 
 // Prepared statements kept per connection. Each holds a few kilobytes.
 const (
@@ -46,7 +50,7 @@ func litePath(address string) (string, error) {
 // of many units fills that.
 func liteDSN(path string, writer bool) string {
 	pragmas := []string{
-		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
+		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
 		"journal_size_limit(67108864)", "temp_store(MEMORY)", "wal_autocheckpoint(4000)",
 	}
 	if writer {

@@ -111,7 +111,8 @@ func (f *folder) remove() error {
 	return err
 }
 
-// sweep removes the folders below dir whose process is gone. A folder that it may not touch is somebody else's and stays.
+// sweep removes the folders below dir whose process is gone. A folder that it may not touch is somebody else's and stays;
+// so does, until the next time, one that its dying server still writes to.
 func sweep(dir string) error {
 	found, err := filepath.Glob(filepath.Join(dir, prefix+"*", "lock"))
 	if err != nil {
@@ -127,7 +128,12 @@ func sweep(dir string) error {
 		}
 		free := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
 		if free {
-			if err := os.RemoveAll(filepath.Dir(path)); err != nil && !errors.Is(err, os.ErrPermission) {
+			// The lock goes last, for the next time looks for it.
+			err := os.RemoveAll(filepath.Join(filepath.Dir(path), "data"))
+			if err == nil {
+				err = os.RemoveAll(filepath.Dir(path))
+			}
+			if err != nil && !errors.Is(err, os.ErrPermission) && !errors.Is(err, syscall.ENOTEMPTY) {
 				return errors.Join(err, lock.Close())
 			}
 		}
