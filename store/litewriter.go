@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -292,11 +293,12 @@ func (w *liteWriter) again(err error) error {
 		return unavailable("no rollback", errors.Join(rerr, err))
 	}
 	w.begun, w.keep = false, false
-	for _, j := range w.batch[:len(w.batch)-1] {
-		if j.err != nil || j.opt.DryRun {
-			continue
-		}
+	kept := slices.DeleteFunc(slices.Clone(w.batch[:len(w.batch)-1]), func(j *job) bool { return j.err != nil || j.opt.DryRun })
+	for i, j := range kept {
 		if j.err = w.one(j); isUnavailable(j.err) {
+			for _, behind := range kept[i+1:] {
+				behind.err = j.err // it was rolled back and does not run again
+			}
 			return j.err
 		}
 	}

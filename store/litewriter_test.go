@@ -148,8 +148,6 @@ func TestGroupCommit(t *testing.T) {
 	}
 }
 
-// TestDiskFull fills the database (SQLITE_FULL, code 13): nothing acknowledged
-// is lost, and writes resume when there is room (FT07).
 // TestGroupRunAgain: units of a group run without savepoints. One that fails
 // after it has written is undone alone all the same: the others run again.
 func TestGroupRunAgain(t *testing.T) {
@@ -224,6 +222,80 @@ func TestGroupRunAgain(t *testing.T) {
 	}
 }
 
+// TestGroupLostBeforeItRunsAgain: a group was rolled back for one unit's sake,
+// and another process takes the file before the others run again. None of them
+// is acknowledged: what they wrote is gone (DU1).
+func TestGroupLostBeforeItRunsAgain(t *testing.T) {
+	t.Parallel()
+	s, w := openLiteTest(t)
+	h := newWorkspace(t, s)
+	var path string
+	if err := one(w.conn.query(t.Context(), `SELECT file FROM pragma_database_list`, nil)).Scan(&path); err != nil {
+		t.Fatal(err)
+	}
+	beside, err := openLite(liteDSN(path, true), 4, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.conn.do(`PRAGMA busy_timeout = 50`); err != nil {
+		t.Fatal(err)
+	}
+	w.gather = time.Minute // all of them are one group
+	w.conn.trace = func(text string, _ int64) {
+		if text == sqlRollback {
+			if err := beside.do(sqlBegin); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	begun, filled := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	var once sync.Once
+	errs := make([]error, 4)
+	for i := range errs {
+		wg.Go(func() {
+			errs[i] = h.Update(context.Background(), UnitOptions{}, func(tx *Tx) error {
+				if i == 0 {
+					once.Do(func() { close(begun) })
+					<-filled
+				}
+				_, err := tx.NextRef()
+				if i == len(errs)-1 {
+					err = errors.Join(err, errors.New("boom"))
+				}
+				return err
+			})
+		})
+		if i == 0 {
+			<-begun
+		}
+		waitFor(t, "the unit to wait", func() bool { return len(w.queue) == i })
+	}
+	close(filled)
+	wg.Wait()
+	for i, err := range errs {
+		if !errors.Is(err, ErrUnavailable) {
+			t.Errorf("unit %d of a group that was lost: %v", i, err)
+		}
+	}
+	w.conn.trace = nil
+	if err := errors.Join(beside.do(sqlRollback), beside.close()); err != nil {
+		t.Fatal(err)
+	}
+	err = h.Update(t.Context(), UnitOptions{}, func(tx *Tx) error {
+		ref, err := tx.NextRef()
+		if ref != 1 {
+			t.Errorf("the next reference is %d, want 1: nothing was kept", ref)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDiskFull fills the database (SQLITE_FULL, code 13): nothing acknowledged
+// is lost, and writes resume when there is room (FT07).
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	s, w := openLiteTest(t)
