@@ -16,9 +16,9 @@ func TestNoisyConnection(t *testing.T) {
 	p := newProvider(t, providerOptions{options: func(o *Options) { o.Terms = nil }}) // the rates of the design
 	p.request("okta", "POST", "/Users", userBody("bo@acme.com")).is(http.StatusCreated)
 	began := time.Now()
-	passed, refused := p.besideNoise("entra", "okta")
-	if refused == 0 || float64(passed) > 110+defaultRate*time.Since(began).Seconds() {
-		t.Errorf("the noisy one: %d passed, %d were refused", passed, refused)
+	passed := p.besideNoise("entra", "okta")
+	if most := defaultRate * (time.Since(began).Seconds() + burstOf); float64(passed) > most+10 {
+		t.Errorf("the noisy one: %d passed, at most %.0f may", passed, most)
 	}
 }
 
@@ -29,14 +29,17 @@ func TestNoisyWorkspace(t *testing.T) {
 	for _, connection := range noisy {
 		p.request(connection, "POST", "/Users", userBody(connection+"@acme.com")).is(http.StatusCreated)
 	}
-	if passed, refused := p.besideNoise("steady", noisy...); refused == 0 {
-		t.Errorf("the noisy workspace: %d passed, none was refused", passed)
+	began := time.Now()
+	passed := p.besideNoise("steady", noisy...)
+	if most := float64(len(noisy)*floorRate+sharedRate) * (time.Since(began).Seconds() + burstOf); float64(passed) > most+10 {
+		t.Errorf("the noisy workspace: %d passed, at most %.0f may", passed, most)
 	}
 }
 
 // besideNoise compares a connection that sends 25 requests a second alone with
-// itself beside others that send as fast as they can.
-func (p *provider) besideNoise(steady string, noisy ...string) (passed, refused int64) {
+// itself beside others that send as fast as they can, and counts how many of
+// theirs are let in: how many a machine makes them is nobody's promise.
+func (p *provider) besideNoise(steady string, noisy ...string) (passed int64) {
 	p.t.Helper()
 	ann := p.request(steady, "POST", "/Users", userBody("ann@acme.com")).is(http.StatusCreated).text("id")
 	quiet := func() []time.Duration {
@@ -54,7 +57,7 @@ func (p *provider) besideNoise(steady string, noisy ...string) (passed, refused 
 		slices.Sort(took)
 		return took
 	}
-	var counts [2]atomic.Int64 // let in, refused
+	var letIn atomic.Int64
 	noise := func() (hush func()) {
 		var stop atomic.Bool
 		var group stdsync.WaitGroup
@@ -63,10 +66,9 @@ func (p *provider) besideNoise(steady string, noisy ...string) (passed, refused 
 				for !stop.Load() {
 					switch a := p.request(noisy[i%len(noisy)], "GET", "/Users?filter="+urlEncode(`userName co "o"`), ""); a.status {
 					case http.StatusTooManyRequests:
-						counts[1].Add(1)
 						time.Sleep(time.Millisecond) // what a network takes at least
 					case http.StatusOK:
-						counts[0].Add(1)
+						letIn.Add(1)
 					default:
 						p.t.Errorf("a noisy one: %d %s", a.status, a.body)
 					}
@@ -93,5 +95,5 @@ func (p *provider) besideNoise(steady string, noisy ...string) (passed, refused 
 	if is > 2*was+5*time.Millisecond*raceFactor {
 		p.t.Errorf("a request takes %v beside the noise, %v without", is, was)
 	}
-	return counts[0].Load(), counts[1].Load()
+	return letIn.Load()
 }
