@@ -27,13 +27,10 @@ const maxDepth = 8
 // read reads query and body. A body is read whole before anything is done, so
 // that a slow client holds no place in the engine.
 func (x *exchange) read() error {
-	var err error
-	if x.query, err = url.ParseQuery(x.r.URL.RawQuery); err != nil {
-		return invalid(header("query", "it cannot be read", "escape special characters"))
-	}
-	if err := x.checkQuery(); err != nil {
+	if err := x.readQuery(); err != nil {
 		return err
 	}
+	var err error
 	x.raw, err = io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, x.h.body))
 	if err != nil {
 		var size *http.MaxBytesError
@@ -55,18 +52,24 @@ func (x *exchange) read() error {
 	return nil
 }
 
-// checkQuery refuses parameters that the route does not have, or has once.
-func (x *exchange) checkQuery() error {
+// readQuery reads the query and refuses parameters that the route does not
+// have, or has once.
+func (x *exchange) readQuery() error {
+	var err error
+	if x.query, err = url.ParseQuery(x.r.URL.RawQuery); err != nil {
+		return invalid(header("query", "it cannot be read", "escape special characters"))
+	}
+	known := x.route.parameters()
 	var bad []FieldError
 	for name, values := range x.query {
-		i := slices.IndexFunc(x.route.parameters(), func(p parameter) bool { return p.name == name })
+		i := slices.IndexFunc(known, func(p parameter) bool { return p.name == name })
 		switch {
 		case i < 0:
-			bad = append(bad, header(name, "this operation has no such parameter", "leave it out"))
+			bad = append(bad, header(name, "this operation has no such parameter", onlyThese(known)))
 		case len(values) > 1:
 			bad = append(bad, header(name, "it stands twice", "give it once"))
 		default:
-			p := x.route.parameters()[i]
+			p := known[i]
 			if len(p.enum) > 0 && !slices.Contains(p.enum, values[0]) {
 				bad = append(bad, header(name, strconv.Quote(values[0])+" is not one of its values", "use "+strings.Join(p.enum, ", ")))
 			}
@@ -77,6 +80,18 @@ func (x *exchange) checkQuery() error {
 	}
 	slices.SortFunc(bad, func(a, b FieldError) int { return strings.Compare(a.Field, b.Field) })
 	return invalid(bad...)
+}
+
+// onlyThese is the remedy for a parameter that is not known.
+func onlyThese(known []parameter) string {
+	if len(known) == 0 {
+		return "leave it out: it has none"
+	}
+	names := make([]string, len(known))
+	for i := range known {
+		names[i] = known[i].name
+	}
+	return "leave it out, or use " + strings.Join(names, ", ")
 }
 
 // decode reads a body into v, a pointer to a struct. Fields that the type does

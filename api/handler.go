@@ -194,6 +194,13 @@ func (x *exchange) serve() error {
 		return err
 	}
 	if x.route.feed {
+		// What is fetched by the clients of a standard (keys, tokens by poll)
+		// takes what they add to the address.
+		if x.route.scope != "" {
+			if err := x.readQuery(); err != nil {
+				return err
+			}
+		}
 		// The feed asks Authorize itself and waits for as long as it likes.
 		x.status = http.StatusOK
 		x.h.feed.ServeHTTP(x.w, x.r)

@@ -118,7 +118,7 @@ func (a *api) epoch(w http.ResponseWriter, r *http.Request) {
 	})
 	switch {
 	case errors.Is(err, workspace.ErrNotFound), errors.Is(err, store.ErrText):
-		a.fail(w, http.StatusNotFound, "not_found", "no member has this id")
+		a.fail(w, http.StatusNotFound, "not_found", "No member has this id.", "Take the id from /v1/epochs.")
 	case err != nil:
 		a.broken(w, err)
 	default:

@@ -78,7 +78,7 @@ func (a *api) epochs(w http.ResponseWriter, r *http.Request) {
 	})
 	switch {
 	case errors.Is(err, store.ErrText):
-		a.fail(w, http.StatusBadRequest, "invalid_request", "after_member is no id")
+		a.invalid(w, fieldError{"after_member", "it is no member's id", "take after_member of the page before; leave it out for the first page"})
 	case err != nil:
 		a.broken(w, err)
 	default:
@@ -100,9 +100,9 @@ func (a *api) revocations(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, err)
 		return
 	}
-	place, wait, err := a.feedQuery(r)
-	if err != nil {
-		a.fail(w, http.StatusBadRequest, "invalid_request", err.Error())
+	place, wait, wrong := a.feedQuery(r)
+	if wrong != nil {
+		a.invalid(w, *wrong)
 		return
 	}
 	until := a.now().Add(wait)
@@ -119,7 +119,7 @@ func (a *api) revocations(w http.ResponseWriter, r *http.Request) {
 		})
 		switch {
 		case errors.Is(err, workspace.ErrStale):
-			a.fail(w, http.StatusGone, "cursor_gone", "the cursor is too old, or from before a restore: load /v1/epochs again")
+			a.fail(w, http.StatusGone, "cursor_gone", "The cursor is too old, or from before a restore.", "Load /v1/epochs again, and go on from its next.")
 			return
 		case err != nil:
 			a.broken(w, err)
@@ -132,14 +132,16 @@ func (a *api) revocations(w http.ResponseWriter, r *http.Request) {
 }
 
 // feedQuery reads the two parameters of the feed.
-func (a *api) feedQuery(r *http.Request) (place store.RevocationPlace, wait time.Duration, err error) {
+func (a *api) feedQuery(r *http.Request) (store.RevocationPlace, time.Duration, *fieldError) {
 	q := r.URL.Query()
-	if place, err = placeOf(q.Get("after")); err != nil {
-		return place, 0, errors.New("after is no cursor: take `next` of /v1/epochs or of the answer before")
+	place, err := placeOf(q.Get("after"))
+	if err != nil {
+		return place, 0, &fieldError{"after", "it is no cursor", "take next of /v1/epochs or of the answer before"}
 	}
+	var wait time.Duration
 	if text := q.Get("wait"); text != "" {
 		if wait, err = time.ParseDuration(text); err != nil || wait < 0 {
-			return place, 0, errors.New("wait is no length of time: write it as 25s")
+			return place, 0, &fieldError{"wait", "it is no length of time", "write it as 25s; 30s at most"}
 		}
 	}
 	return place, min(wait, a.maxWait), nil

@@ -49,7 +49,7 @@ func (a *api) sets(w http.ResponseWriter, r *http.Request) {
 	var ask pollRequest
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxPollBody))
 	if err := dec.Decode(&ask); err != nil || ask.MaxEvents != nil && *ask.MaxEvents < 0 {
-		a.fail(w, http.StatusBadRequest, "invalid_request", "the body is no poll of RFC 8936")
+		a.fail(w, http.StatusBadRequest, "invalid_request", "The body is no poll of RFC 8936.", "Send a JSON object with maxEvents, ack, setErrs and returnImmediately, or an empty one.")
 		return
 	}
 	if err := a.settleTokens(r.Context(), s, &ask); err != nil {

@@ -265,16 +265,16 @@ func TestFeed(t *testing.T) {
 			code        string
 		}{
 			"no token":      {"/v1/epochs", "", 401, "unauthenticated"},
-			"wrong scope":   {"/v1/revocations?after=x", "other", 403, "forbidden"},
-			"store away":    {"/v1/members/m1/epoch", "broken", 503, "unavailable"},
-			"no cursor":     {"/v1/revocations", "good", 400, "invalid_request"},
-			"bad cursor":    {"/v1/revocations?after=abc", "good", 400, "invalid_request"},
-			"bad wait":      {"/v1/revocations?wait=x&after=" + quiet["next"].(string), "good", 400, "invalid_request"},
+			"wrong scope":   {"/v1/revocations?after=x", "other", 403, "scope"},
+			"store away":    {"/v1/members/m1/epoch", "broken", 503, "busy"},
+			"no cursor":     {"/v1/revocations", "good", 422, "invalid"},
+			"bad cursor":    {"/v1/revocations?after=abc", "good", 422, "invalid"},
+			"bad wait":      {"/v1/revocations?wait=x&after=" + quiet["next"].(string), "good", 422, "invalid"},
 			"other gen":     {"/v1/revocations?after=" + cursorOf(store.RevocationPlace{Gen: 9}), "good", 410, "cursor_gone"},
 			"future":        {"/v1/revocations?after=" + cursorOf(store.RevocationPlace{Gen: 1, Leaf: 99}), "good", 410, "cursor_gone"},
 			"nobody":        {"/v1/members/m9/epoch", "good", 404, "not_found"},
 			"hostile id":    {"/v1/members/%00/epoch", "good", 404, "not_found"},
-			"hostile after": {"/v1/epochs?after_member=%00", "good", 400, "invalid_request"},
+			"hostile after": {"/v1/epochs?after_member=%00", "good", 422, "invalid"},
 		} {
 			status, _, v := ask(t, http.MethodGet, s.URL+c.path, c.token, "")
 			if status != c.status || v["code"] != c.code {
