@@ -104,7 +104,7 @@ func (x *exchange) prove() (*store.TokenRow, bearer.Token, error) {
 	case errors.Is(err, admission.ErrNetwork):
 		return nil, token, &Problem{
 			Status: http.StatusForbidden, Code: "network", Detail: "The address " + x.ip + " is not in the networks of this token.",
-			Remedy: "Call from one of them, or create a token for more networks.",
+			Remedy: "Call from one of them, or ask who runs Rollcall for a token for more networks.",
 		}
 	case errors.Is(err, admission.ErrToken):
 		return nil, token, errUnauthorized()

@@ -53,7 +53,7 @@ func openAPI(table []route, version string) ([]byte, error) {
 		"paths": paths, "webhooks": webhooks,
 		"components": object{
 			"schemas":         g.schemas,
-			"securitySchemes": object{"bearer": object{"type": "http", "scheme": "bearer", "description": "rollcall token create --api"}},
+			"securitySchemes": object{"bearer": object{"type": "http", "scheme": "bearer", "description": "a token of a connection of kind api; an administrator makes it: rollcall token create --connection ID --api"}},
 		},
 	}, "", "  ")
 }

@@ -156,12 +156,12 @@ func errNotFound() *Problem {
 func errUnauthorized() *Problem {
 	return &Problem{
 		Status: http.StatusUnauthorized, Code: "unauthenticated", Detail: "The bearer token is missing, unknown, expired or revoked.",
-		Remedy: "Create one with rollcall token create --api.",
+		Remedy: "Ask who runs Rollcall for a token of the JSON API (rca_...).",
 	}
 }
 
 func errScope(scope string) *Problem {
-	return &Problem{Status: http.StatusForbidden, Code: "scope", Detail: "The token lacks the scope " + scope + ".", Remedy: "Create a token with it."}
+	return &Problem{Status: http.StatusForbidden, Code: "scope", Detail: "The token lacks the scope " + scope + ".", Remedy: "Ask who runs Rollcall for a token with it."}
 }
 
 func errBusy() *Problem {

@@ -103,7 +103,7 @@ func ServiceProviderConfig(base string, c Capabilities) ([]byte, error) {
 		Pagination: pagination{c.CursorPaging, c.IndexPaging, "index", c.DefaultPageSize, c.MaxResults, c.CursorSeconds},
 		Authentication: []authenticationScheme{{
 			Type: "oauthbearertoken", Name: "Bearer token", Primary: true,
-			Description: "A token of this connection, made by rollcall token create, in the Authorization header.",
+			Description: "A token of this connection, made by an administrator of Rollcall, in the Authorization header.",
 			SpecURI:     "https://www.rfc-editor.org/rfc/rfc6750",
 		}},
 		Meta: discoveryMeta{"ServiceProviderConfig", base + "/ServiceProviderConfig"},

@@ -304,7 +304,7 @@ func (e *Engine) Reject(ctx context.Context, a Approval) error {
 		return err
 	}
 	if strings.TrimSpace(a.Reason) == "" {
-		return &EditError{Field: "reason", Reason: "a rejection needs a reason", Remedy: "add --reason"}
+		return &EditError{Field: "reason", Reason: "a rejection needs a reason", Remedy: "say why"}
 	}
 	return s.h.Update(ctx, store.UnitOptions{DryRun: a.DryRun}, func(tx *store.Tx) error {
 		if err := a.Once.done(tx, e.now()); err != nil {

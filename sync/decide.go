@@ -430,7 +430,7 @@ func (u *unit) refusal() *Refusal {
 			if o := &u.outcomes[i]; o.PlanHash != "" {
 				return &Refusal{
 					Verdict: workspace.Hold, Kind: RefusedHeld, Rule: u.b.Brake.Rule, Reason: u.b.Brake.Why,
-					Remedy: "rollcall approve " + short(o.PlanHash), Ref: o.Ref, PlanHash: o.PlanHash,
+					Remedy: "an Admin or Owner decides on the plan " + short(o.PlanHash), Ref: o.Ref, PlanHash: o.PlanHash,
 				}
 			}
 		}

@@ -53,7 +53,7 @@ func (u *unit) planDomainEdit(e *Edit) error {
 		if e.Kind == EditClaim {
 			return u.planClaim(e, name, nil)
 		}
-		return &EditError{Field: "domain", Reason: name.String() + " is not claimed here", Remedy: "see rollcall domains list"}
+		return &EditError{Field: "domain", Reason: name.String() + " is not claimed here", Remedy: "claim it first, or name one that is claimed"}
 	case err != nil:
 		return err
 	}
@@ -92,7 +92,7 @@ func (u *unit) planClaim(e *Edit, name claim.Name, now *workspace.DomainClaim) e
 	if !over {
 		return &EditError{
 			Field: "domain", Settled: true, Reason: fmt.Sprintf("%s is claimed here already (%s)", name, now.State),
-			Remedy: "see rollcall domains show " + name.ASCII,
+			Remedy: "publish the record of that claim and verify it, or release it first",
 		}
 	}
 	known, err := u.knownDomains()
@@ -145,9 +145,9 @@ func (u *unit) planVerify(e *Edit, now *workspace.DomainClaim) error {
 	f := e.Found
 	switch {
 	case now.State == workspace.DomainLapsed:
-		return &EditError{Field: "domain", Settled: true, Reason: now.Domain + " has lapsed", Remedy: "claim it again: rollcall domains claim " + now.Domain}
+		return &EditError{Field: "domain", Settled: true, Reason: now.Domain + " has lapsed", Remedy: "claim it again"}
 	case now.State == workspace.DomainPending && now.ChallengeAt+proveWithin <= u.now:
-		return &EditError{Field: "domain", Settled: true, Reason: "the claim was not proved within 7 days", Remedy: "claim it again: rollcall domains claim " + now.Domain}
+		return &EditError{Field: "domain", Settled: true, Reason: "the claim was not proved within 7 days", Remedy: "claim it again"}
 	case f == nil || u.now-f.At > proveWithin:
 		return &EditError{Field: "domain", Reason: "nobody has looked for the record lately", Remedy: "verify the domain again"}
 	case f.Challenge != now.Challenge:

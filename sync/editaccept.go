@@ -29,7 +29,7 @@ func (u *unit) invitation(e *Edit) (workspace.Invitation, error) {
 	inv, err := u.tx.InvitationByID(e.Invitation)
 	switch {
 	case errors.Is(err, workspace.ErrNotFound):
-		return inv, &EditError{Field: "invitation", Reason: fmt.Sprintf("there is no invitation %q", e.Invitation), Remedy: "see rollcall invitations list"}
+		return inv, &EditError{Field: "invitation", Reason: fmt.Sprintf("there is no invitation %q", e.Invitation), Remedy: "use the newest mail, or ask for another invitation"}
 	case err != nil:
 		return inv, err
 	case inv.State != workspace.InvitationPending:

@@ -32,7 +32,7 @@ func (u *unit) planInvitationEdit(e *Edit) error {
 	}
 	if e.Kind == EditRevoke {
 		if !found {
-			return &EditError{Field: "email", Reason: "there is no pending invitation to " + address, Remedy: "see rollcall invitations list"}
+			return &EditError{Field: "email", Reason: "there is no pending invitation to " + address, Remedy: "name one that is pending"}
 		}
 		return u.planRevoke(&person{key: "invitation:" + pending.ID, member: &workspace.Member{}}, pending, u.editCause(e, "correction"))
 	}

@@ -144,7 +144,7 @@ func (u *unit) planRestoreEdit(p *person, e *Edit) error {
 		return &EditError{Field: "member", Reason: p.member.Email + " is active", Remedy: "nothing is to be done", Settled: true}
 	}
 	if e.Reason == "" {
-		return &EditError{Field: "reason", Reason: "bringing somebody back whose access was ended needs a reason", Remedy: "add --reason"}
+		return &EditError{Field: "reason", Reason: "bringing somebody back whose access was ended needs a reason", Remedy: "say why this person comes back"}
 	}
 	m := p.member
 	after := *m

@@ -20,7 +20,7 @@ func (u *unit) findNumber(field, name string) (*workspace.Number, error) {
 		read, err = u.tx.Number(name)
 	}
 	if errors.Is(err, workspace.ErrNotFound) {
-		return nil, &EditError{Field: field, Reason: fmt.Sprintf("%q is not in the inventory", name), Remedy: "see rollcall numbers list, or add it with rollcall numbers import"}
+		return nil, &EditError{Field: field, Reason: fmt.Sprintf("%q is not in the inventory", name), Remedy: "name a number of the inventory; an Admin or Owner adds what is missing"}
 	}
 	if err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func (u *unit) planAssign(p *person, n *workspace.Number, e *Edit) error {
 func (u *unit) planUnassign(p *person, n *workspace.Number, e *Edit) error {
 	have, ok := p.access(n)
 	if !ok {
-		return &EditError{Field: "number", Reason: fmt.Sprintf("%s has no access to %s", p.member.Email, n.E164), Remedy: "see rollcall numbers show " + n.E164}
+		return &EditError{Field: "number", Reason: fmt.Sprintf("%s has no access to %s", p.member.Email, n.E164), Remedy: "look at who has " + n.E164}
 	}
 	c := u.editCause(e, "role_change")
 	u.addFor(p, workspace.Change{Kind: workspace.NumberUnassign, Subject: numberRef(n), Member: p.member.ID, Before: have, Cause: c},
@@ -140,7 +140,7 @@ func (u *unit) planOwnership(p *person, n *workspace.Number, e *Edit) error {
 		return nil
 	}
 	if !owns {
-		return &EditError{Field: "number", Reason: fmt.Sprintf("%s does not own %s", p.member.Email, n.E164), Remedy: "see rollcall numbers show " + n.E164}
+		return &EditError{Field: "number", Reason: fmt.Sprintf("%s does not own %s", p.member.Email, n.E164), Remedy: "look at who has " + n.E164}
 	}
 	u.addFor(p, workspace.Change{Kind: workspace.NumberOwner, Subject: numberRef(n), Member: p.member.ID, Before: o, Cause: c}, u.exempt(p, mapping.GrantOwner, n.ID, e)...)
 	return nil
@@ -153,14 +153,14 @@ func (u *unit) planGroupNumber(e *Edit, n *workspace.Number) error {
 		return err
 	}
 	if g == nil {
-		return &EditError{Field: "group", Reason: fmt.Sprintf("there is no group %q", e.Group), Remedy: "see rollcall groups list"}
+		return &EditError{Field: "group", Reason: fmt.Sprintf("there is no group %q", e.Group), Remedy: "name a group of the list"}
 	}
 	i := slices.IndexFunc(n.Assignments, func(a workspace.Assignment) bool { return a.Kind == workspace.ToGroup && a.To == g.ID })
 	c := u.editCause(e, "role_change")
 	change := workspace.Change{Subject: numberRef(n), Cause: c}
 	switch {
 	case e.Kind == EditUnassign && i < 0:
-		return &EditError{Field: "number", Reason: fmt.Sprintf("group %s has no access to %s", g.Name, n.E164), Remedy: "see rollcall numbers show " + n.E164}
+		return &EditError{Field: "number", Reason: fmt.Sprintf("group %s has no access to %s", g.Name, n.E164), Remedy: "look at who has " + n.E164}
 	case e.Kind == EditUnassign:
 		change.Kind, change.Before = workspace.NumberUnassign, n.Assignments[i]
 	case e.Kind != EditAssign || e.Access != workspace.AccessShared && e.Access != workspace.AccessViewOnly:
@@ -236,7 +236,7 @@ func (u *unit) planGroupEdit(e *Edit) error {
 		return nil
 	}
 	if g == nil {
-		return &EditError{Field: "group", Reason: fmt.Sprintf("there is no group %q", e.Group), Remedy: "see rollcall groups list"}
+		return &EditError{Field: "group", Reason: fmt.Sprintf("there is no group %q", e.Group), Remedy: "name a group of the list"}
 	}
 	switch e.Kind {
 	case EditRename:
@@ -273,7 +273,7 @@ func (u *unit) planGroupEdit(e *Edit) error {
 	case e.Kind == EditJoin:
 		u.addFor(p, workspace.Change{Kind: workspace.GroupJoin, Subject: groupRef(*g), Member: m.ID, After: membership, Cause: c}, u.pin(p, mapping.GrantGroup, g.ID, "", e))
 	case !in:
-		return &EditError{Field: "group", Reason: fmt.Sprintf("%s is not in group %s", m.Email, g.Name), Remedy: "see rollcall groups show " + g.Name}
+		return &EditError{Field: "group", Reason: fmt.Sprintf("%s is not in group %s", m.Email, g.Name), Remedy: "look at who is in " + g.Name}
 	default:
 		u.addFor(p, workspace.Change{Kind: workspace.GroupLeave, Subject: groupRef(*g), Member: m.ID, Before: membership, Cause: c}, u.exempt(p, mapping.GrantGroup, g.ID, e)...)
 	}

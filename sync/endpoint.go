@@ -55,7 +55,7 @@ func (e *Engine) KnowEndpoints(ctx context.Context, id, connection, document str
 	if len(changed) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %s (ON1); if that is right: rollcall connections approve-hosts %s --as YOU", ErrHostChanged, describeHosts(changed), connection)
+	return fmt.Errorf("%w: %s (ON1); if that is right, an administrator runs rollcall connections approve-hosts %s --as EMAIL", ErrHostChanged, describeHosts(changed), connection)
 }
 
 // endpointNews is how a document differs from what is known of it.
@@ -159,7 +159,7 @@ func (u *unit) hostsFinding(connection string) error {
 	}
 	f := store.FindingRow{
 		ID: newID(), Code: findingHosts, Severity: "critical", SubjectType: "connection", Subject: connection, OpenedAt: u.now, OpenedRun: u.run, Text: text,
-		Remedy: "ask whoever runs the identity provider; if that is right: rollcall connections approve-hosts " + connection,
+		Remedy: "ask whoever runs the identity provider; if that is right, an administrator runs rollcall connections approve-hosts " + connection,
 	}
 	u.findings = append(u.findings, f)
 	u.tx.AfterCommit(func() {
@@ -219,7 +219,7 @@ func (e *Engine) ApproveHosts(ctx context.Context, a HostApproval) (approved []s
 		})
 		for _, host := range a.Hosts {
 			if !slices.ContainsFunc(approved, func(r store.EndpointRow) bool { return r.Waiting == host }) {
-				return &EditError{Field: "host", Reason: host + " does not wait", Remedy: "see rollcall connections show " + a.Connection}
+				return &EditError{Field: "host", Reason: host + " does not wait", Remedy: "name a host that waits at connection " + a.Connection}
 			}
 		}
 		for _, row := range approved {

@@ -208,7 +208,7 @@ func (u *unit) entryRuling(e *Edit, key string) (*workspace.Decision, error) {
 	}
 	u.entered.row = row
 	if record == nil && u.s.conns[ev.Connection].SignIn.Every == 0 {
-		u.notices = append(u.notices, ev.Email+" will have no deprovisioning path: nobody tells when this person's job ends (rollcall members list --no-path)")
+		u.notices = append(u.notices, ev.Email+" will have no deprovisioning path: nobody tells when this person's job ends (an administrator lists such people with rollcall members list --no-path)")
 	}
 	if ruling, err := u.excludedEntry(e, record); ruling != nil || err != nil {
 		return ruling, err

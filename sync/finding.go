@@ -59,7 +59,7 @@ func (u *unit) openUntold(waits []store.DeliveryRow) error {
 		ID: newID(), Code: "F19", Severity: "high", SubjectType: first.SubjectType, Subject: first.Subject, OpenedAt: u.now, OpenedRun: u.run,
 		Text: fmt.Sprintf("Access ended at %s, and %s has not acknowledged it: sessions there may still be alive.",
 			first.EventAt.Time().UTC().Format(time.RFC3339), strings.Join(sinks, ", ")),
-		Remedy: fmt.Sprintf("end the member's sessions there by hand, mend the receiver, then rollcall events retry %s", sinks[0]),
+		Remedy: fmt.Sprintf("end the member's sessions there by hand, mend the receiver, then an administrator runs rollcall events retry %s", sinks[0]),
 	}
 	if err := u.tx.OpenFinding(f); err != nil {
 		return err

@@ -325,6 +325,10 @@ func groupRef(g workspace.Group) workspace.Ref {
 	return workspace.Ref{Type: "group", ID: g.ID, Label: g.Name}
 }
 
+// remedyNotInInventory is what leads on when the directory names a number that
+// the workspace does not have. Whoever reads it may have no shell.
+const remedyNotInInventory = "correct the number in the directory, or have an administrator add it to the inventory (rollcall numbers import)"
+
 // numberGrant is what the rows together want of one number.
 type numberGrant struct {
 	number *workspace.Number
@@ -398,7 +402,7 @@ func (u *unit) ruleNumber(p *person, w mapping.WantNumber) error {
 		d.Rule, d.Remedy = "I4", fmt.Sprintf("choose another, or set taken: share on row %s", w.Row)
 		refuse.Kind = RefusedConflict
 	case w.DeniedCode == "notInInventory":
-		d.Remedy = "add the number with rollcall numbers import, or correct it in the directory"
+		d.Remedy = remedyNotInInventory
 	default:
 		d.Remedy = "correct the number in the directory"
 	}

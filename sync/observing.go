@@ -46,7 +46,7 @@ func (u *unit) onlyObserved(all []workspace.Decision) {
 		*d = workspace.Decision{
 			Change: p.Change, Verdict: workspace.Hold, Row: d.Row, Rule: RuleObserve, Approvers: workspace.RoleAdmin, Invariants: d.Invariants,
 			Reason: "The connection " + u.conn.ID + " only observes (mode: observe).",
-			Remedy: "look at `rollcall plan`; an Admin or Owner approves it, then set mode: live",
+			Remedy: "an Admin or Owner looks at the plan and approves it; then an administrator sets mode: live",
 		}
 	}
 }

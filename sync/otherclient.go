@@ -125,7 +125,7 @@ func otherClientOf(c *Connection, used []store.Tolerated, now workspace.Micros) 
 		Text: fmt.Sprintf("%d requests over connection %s, whose profile is %s, look like another client's since %s: %s.", requests, c.ID, c.Profile,
 			since.Time().UTC().Format(time.RFC3339), strings.Join(shapes, ", ")),
 		Remedy: fmt.Sprintf("if that client is the right one, write profile: %s at connection %s; if it is not, somebody else holds the token: "+
-			"rollcall token create --connection %s, then revoke the old one", strings.Join(likes, " or profile: "), c.ID, c.ID),
+			"an administrator runs rollcall token create --connection %s, then revokes the old one", strings.Join(likes, " or profile: "), c.ID, c.ID),
 	}, forget
 }
 

@@ -47,7 +47,7 @@ func TestOtherClientIsAFinding(t *testing.T) {
 		finding := func(n int, since, what, profile string) string {
 			return fmt.Sprintf("F20 warning connection okta | %d requests over connection okta, whose profile is okta, look like another client's since %s: %s. | "+
 				"if that client is the right one, write profile: %s at connection okta; if it is not, somebody else holds the token: "+
-				"rollcall token create --connection okta, then revoke the old one", n, since, what, profile)
+				"an administrator runs rollcall token create --connection okta, then revokes the old one", n, since, what, profile)
 		}
 		sent("entra", "okta", 4)
 		is("a trial")

@@ -60,7 +60,7 @@ func (u *unit) ruleOwned(p *person, w mapping.WantOwn) error {
 	}
 	d := &workspace.Decision{Verdict: workspace.Deny, Rule: w.Row, Reason: w.Denied, Remedy: "correct the number in the directory"}
 	if w.DeniedCode == "notInInventory" {
-		d.Remedy = "add the number with rollcall numbers import, or correct it in the directory"
+		d.Remedy = remedyNotInInventory
 	}
 	var refuse *Refusal
 	if cause.Direct {

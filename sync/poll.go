@@ -388,7 +388,7 @@ func errorCode(err error) string {
 func hintFor(err error) string {
 	switch errorCode(err) {
 	case "auth":
-		return "check the account and its password, secret or key; the next try is in 15 minutes, or at once with rollcall sync"
+		return "check the account and its password, secret or key; the next try is in 15 minutes, or at once when an administrator runs rollcall sync"
 	case "tenant":
 		return "another directory answered: correct the address, or remove the connection and add it anew"
 	case "missing_right":

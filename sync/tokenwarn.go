@@ -128,7 +128,7 @@ func (u *unit) warnToken(w *tokenWarning) error {
 		ID: newID(), Code: codeToken, Severity: severity, SubjectType: "connection", Subject: t.Connection, OpenedAt: u.now, OpenedRun: u.run,
 		Text: fmt.Sprintf("The token %s of connection %s ends at %s, in %d days or less: its requests are refused from then on.", t.ID, t.Connection,
 			t.ExpiresAt.Time().UTC().Format(time.RFC3339), w.days),
-		Remedy: fmt.Sprintf("rollcall token create --connection %s, give it to the identity provider, then rollcall token revoke %s", t.Connection, t.ID),
+		Remedy: fmt.Sprintf("an administrator runs rollcall token create --connection %s, gives the token to the identity provider, then runs rollcall token revoke %s", t.Connection, t.ID),
 	}
 	if err := u.tx.OpenFinding(f); err != nil {
 		return err

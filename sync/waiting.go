@@ -71,8 +71,12 @@ func (p *poll) applyWaiting(ctx context.Context, ids []string) (newcomers []stri
 func (p *poll) tellWaiting(ctx context.Context) error {
 	return p.view(ctx, func(r *store.Reader) error {
 		left, err := r.Waiters(p.pl.Connection, false)
+		who := fmt.Sprintf("%d people wait", len(left))
+		if len(left) == 1 {
+			who = "1 person waits"
+		}
 		if len(left) > 0 {
-			p.notices = append(p.notices, fmt.Sprintf("%d people wait for something that was denied, is held or is not to be had; they are tried again at each full read (rollcall why PERSON)", len(left)))
+			p.notices = append(p.notices, who+" for something that was denied, is held or is not to be had; it is tried again at each full read")
 		}
 		return err
 	})

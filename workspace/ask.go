@@ -33,7 +33,7 @@ func Ask(q Question) Decision {
 	case !q.Who.Usable():
 		d.deny(q.Row, RuleNoAccess, "Row "+q.Row.quoted()+" needs somebody with access; "+q.Who.Email+" has none.", "An Admin or Owner restores "+q.Who.Email+".")
 	case q.Row == MemberRemoving && q.Channel == ChannelMobile && q.Policy.can(a.role, q.Row):
-		d.deny(q.Row, ScopeChannel, "Members are removed on web or desktop only, not from a mobile device (row "+q.Row.quoted()+"); "+j.actor()+".", "Use the console.")
+		d.deny(q.Row, ScopeChannel, "Members are removed on web or desktop only, not from a mobile device (row "+q.Row.quoted()+"); "+j.actor()+".", "Remove members on web or desktop.")
 	case q.Policy.can(a.role, q.Row):
 		j.given(a, &d)
 	case q.Row == NumberSettings && a.ownsNumber(q.Number):

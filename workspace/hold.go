@@ -60,7 +60,7 @@ func (j *judge) kept(c *Change, d *Decision) bool {
 	case updated && after.State != n.State && !j.p.Actor.Person() &&
 		(after.State == NumberPorting || after.State == NumberPortedOut || n.State == NumberPorting || n.State == NumberPortedOut):
 		return d.deny(PortManage, "M12", "Numbers are ported by people, never by a sync (row M12 'Submit/manage port requests'); "+j.actor()+".",
-			"An Admin or Owner handles the port of "+n.E164+" in the console.")
+			"An Admin or Owner handles the port of "+n.E164+" by hand.")
 	case updated && n.LegalHold && after.LegalHold &&
 		(after.State == NumberPortedOut || n.State == NumberQuarantined && after.State == NumberFree):
 		return d.deny(NumberSettings, RuleKept, n.E164+" is under a legal hold, which blocks release and the end of its quarantine (row M08 'Update phone number settings'); "+j.actor()+".",
@@ -104,7 +104,7 @@ func (j *judge) protects(c *Change, d *Decision) bool {
 		return false
 	}
 	return d.deny(row, RuleProtect, j.labelOf(id)+" is protected: no sync lowers them or takes what they have (row "+row.quoted()+"); "+j.actor()+".",
-		"An Admin or Owner makes this change in the console, or takes "+j.labelOf(id)+" out of protect.")
+		"An Admin or Owner makes this change by hand, or takes "+j.labelOf(id)+" out of protect.")
 }
 
 // buying is off until the customer sets a spending limit (R30).

@@ -112,7 +112,7 @@ func (j *judge) channel(c *Change, d *Decision) bool {
 	}
 	return d.deny(MemberRemoving, ScopeChannel,
 		"Members are removed on web or desktop only, not from a mobile device (row M05 'Remove team members'); "+j.actor()+".",
-		"Use the console to remove "+j.label(c)+".")
+		"Remove "+j.label(c)+" on web or desktop.")
 }
 
 // untouchable is O5: no source touches a break-glass Owner. Numbers that a
@@ -134,7 +134,7 @@ func (j *judge) untouchable(c *Change, d *Decision) bool {
 	}
 	return d.deny(OwnerChange, RuleBreakGlass,
 		j.person(m)+" is a break-glass Owner, whom no source may touch (row M13 'Add/remove other owners'); "+j.actor()+".",
-		"An Owner makes this change in the console, or takes "+j.person(m)+" off policy.break_glass.")
+		"An Owner makes this change by hand, or takes "+j.person(m)+" off policy.break_glass.")
 }
 
 // ownRole is I7 and SELF: nobody changes their own role, no connection
@@ -157,7 +157,7 @@ func (j *judge) ownRole(c *Change, now *Member, d *Decision) bool {
 			"Another Admin or Owner changes the role of "+j.person(now)+"; a primary Owner transfers ownership.")
 	case actor.Kind == ActorConnection && actor.Sponsor == now.ID && to > now.Role:
 		return d.deny(MemberRoles, "I7", "No connection raises its sponsor's role (row M06 'Update member roles'); "+j.actor()+".",
-			"An Admin or Owner other than "+j.person(now)+" changes this role in the console.")
+			"An Admin or Owner other than "+j.person(now)+" changes this role by hand.")
 	}
 	return false
 }
@@ -190,11 +190,11 @@ func (j *judge) edge(c *Change, now *Member, a authority, d *Decision) bool {
 	switch {
 	case makes:
 		return d.deny(OwnerChange, ScopeOwnerEdge, "Row M13 'Add/remove other owners': no connection makes an Owner (O1); "+j.actor()+".",
-			"An Owner makes "+j.label(c)+" an Owner in the console.")
+			"An Owner makes "+j.label(c)+" an Owner by hand.")
 	case c.Kind == MemberRole || c.Kind == MemberReactivate:
 		return d.deny(OwnerChange, ScopeOwnerEdge,
 			"Row M13 'Add/remove other owners': no connection changes the role of an Owner ("+RuleOwnersStay+"); "+j.actor()+".",
-			"An Owner changes the role of "+j.label(c)+" in the console.")
+			"An Owner changes the role of "+j.label(c)+" by hand.")
 	}
 	return false
 }
@@ -235,7 +235,7 @@ func (j *judge) transfer(c *Change, a authority, d *Decision) bool {
 	case !a.person && (c.Cause.Kind != CauseLeaver || c.Cause.Leaver != from.ID):
 		return d.deny(OwnerChange, ScopeOwnerEdge,
 			"Row M13 'Add/remove other owners': a connection moves ownership only when the primary Owner leaves (O4); "+j.actor()+".",
-			"The primary Owner transfers ownership in the console.")
+			"The primary Owner transfers ownership by hand.")
 	case a.person && j.p.Actor.ID != from.ID && !from.Contained:
 		return d.deny(OwnerChange, RuleTransfer,
 			"Only the primary Owner transfers ownership (R31, row M13 'Add/remove other owners'); "+j.actor()+".",

@@ -74,11 +74,11 @@ func (j *judge) missingRemedy(c *Change, a authority, row Permission) string {
 		switch c.Kind {
 		case MemberDeactivate, MemberRemove:
 			if !a.person {
-				return "An Owner removes " + label + " in the console or transfers ownership; until then " + label + " is contained."
+				return "An Owner removes " + label + " by hand or transfers ownership; until then " + label + " is contained."
 			}
 			return "Ask an Owner to remove " + label + "."
 		case OwnerTransfer:
-			return "The primary Owner transfers ownership in the console."
+			return "The primary Owner transfers ownership by hand."
 		}
 		return "Ask an Owner to make this change of " + label + "."
 	}
@@ -89,9 +89,9 @@ func (j *judge) missingRemedy(c *Change, a authority, row Permission) string {
 	case a.via == viaInviter:
 		return who + " invites " + label + " anew."
 	case j.p.Actor.Kind == ActorSystem:
-		return who + " makes this change in the console."
+		return who + " makes this change by hand."
 	case !a.person:
-		return who + " makes this change in the console, or connection " + j.p.Actor.name() + " is given acts_as: admin and a sponsor with the row."
+		return who + " makes this change by hand, or connection " + j.p.Actor.name() + " is given acts_as: admin and a sponsor with the row."
 	}
 	return "Ask " + lower(who) + " to make this change."
 }

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -137,6 +141,51 @@ func TestMetricsAreDocumented(t *testing.T) {
 	for name := range served {
 		if !named[name] {
 			t.Errorf("metric %s stands in no document", name)
+		}
+	}
+}
+
+// TestRemediesNeedNoShell: what the packages below the command line tell goes
+// to identity providers, to programs and to people without a shell too. So
+// none of their texts says "rollcall COMMAND" without who runs it, or sends
+// people to a page that there is not.
+func TestRemediesNeedNoShell(t *testing.T) {
+	t.Parallel()
+	commands := map[string]bool{}
+	for _, node := range commandTree(t).Children {
+		commands[node.Name] = true
+	}
+	line, label := regexp.MustCompile("rollcall ([a-z-]+)"), regexp.MustCompile(`^rollcall [a-z ]+ \d+$`) // label: of what is hashed
+	for _, folder := range []string{"workspace", "sync", "scim", "api"} {
+		files, err := filepath.Glob(filepath.Join("..", "..", folder, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %d files, %v", folder, len(files), err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(parsed, func(n ast.Node) bool {
+				literal, ok := n.(*ast.BasicLit)
+				if !ok || literal.Kind != token.STRING {
+					return true
+				}
+				text, err := strconv.Unquote(literal.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if strings.Contains(text, "the console") {
+					t.Errorf("%s: %q names a page", file, text)
+				}
+				if m := line.FindStringSubmatch(text); m != nil && commands[m[1]] && !label.MatchString(text) && !strings.Contains(text, "administrator") {
+					t.Errorf("%s: %q does not say who runs it", file, text)
+				}
+				return true
+			})
 		}
 	}
 }

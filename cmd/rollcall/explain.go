@@ -17,8 +17,11 @@ func explain(err error) string {
 		refused  *sync.ApprovalError
 		stale    *sync.StaleError
 		conflict *store.ConflictError
+		edit     *sync.EditError
 	)
 	switch {
+	case errors.As(err, &edit):
+		return explainEdit(edit)
 	case errors.As(err, &refused):
 		return fmt.Sprintf("%s (rule %s)\ndo: %s", refused.Reason, refused.Rule, refused.Remedy)
 	case errors.As(err, &stale) && stale.Now != "":
@@ -35,4 +38,20 @@ func explain(err error) string {
 		return "interrupted"
 	}
 	return err.Error()
+}
+
+// listings are where a command line finds what an edit names, by field.
+var listings = map[string]string{
+	"as": "members list --role owner", "member": "members list", "handover": "members list", "successors": "members list", "group": "groups list",
+	"number": "numbers list", "numbers": "numbers list", "email": "invitations list", "domain": "domains list", "host": "connections list",
+}
+
+// explainEdit writes a wish that cannot be planned, with the listing to look
+// at: the engine's own words are for readers without a shell too.
+func explainEdit(e *sync.EditError) string {
+	text := fmt.Sprintf("%s: %s\ndo: %s", e.Field, e.Reason, e.Remedy)
+	if listing := listings[e.Field]; listing != "" && !e.Settled {
+		text += "; see `rollcall " + listing + "`"
+	}
+	return text
 }
