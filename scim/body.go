@@ -35,8 +35,8 @@ func (x *exchange) body(limit int64) ([]byte, error) {
 	limited := http.MaxBytesReader(x.w, x.r.Body, limit)
 	if n := x.r.ContentLength; n >= 0 {
 		text := make([]byte, n)
-		_, err := io.ReadFull(limited, text)
-		x.sent = text
+		got, err := io.ReadFull(limited, text)
+		x.sent = text[:got]
 		return text, unreadable(err)
 	}
 	text, err := io.ReadAll(limited)

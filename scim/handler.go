@@ -312,10 +312,8 @@ func (x *exchange) apply(b sync.Batch) (sync.Result, error) {
 // maxUserAgent bounds what a report keeps of the client's name, in bytes.
 const maxUserAgent = 256
 
-// clip cuts text to n bytes.
+// clip makes text of a client fit to be kept: n bytes of it, without what no
+// store takes, which is NUL and what is not UTF-8.
 func clip(text string, n int) string {
-	if len(text) > n {
-		return strings.ToValidUTF8(text[:n], "")
-	}
-	return text
+	return strings.ToValidUTF8(strings.ReplaceAll(text[:min(len(text), n)], "\x00", ""), "")
 }

@@ -149,9 +149,7 @@ const maxNotes = 64
 // add counts one use. Names come from the client, so they are cut.
 func (n *Notes) add(rule, attribute string) {
 	const longest = 128
-	if len(attribute) > longest {
-		attribute = attribute[:longest]
-	}
+	attribute = clip(attribute, longest)
 	for i := range *n {
 		if (*n)[i].Rule == rule && (*n)[i].Attribute == attribute {
 			(*n)[i].Count++

@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/url"
 	"regexp"
@@ -15,6 +16,7 @@ const (
 	maxKeptBody   = 16 << 10 // Bytes of a body after redaction; larger ones are not kept.
 	maxKeptList   = 20       // Values of a list; how many more there were is said.
 	maxKeptFilter = 1024     // Bytes of one query parameter.
+	maxKeptNames  = 32       // Parameters of a query.
 )
 
 // masked stands where a secret was.
@@ -139,12 +141,19 @@ func redactedQuery(query url.Values) (text string, person string) {
 	for name := range query {
 		names = append(names, name)
 	}
-	slices.Sort(names)
-	kept := make([]string, 0, len(names))
-	for _, name := range names {
+	known := func(name string) bool { return slices.Contains(keptParameters, name) }
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(boolNumber(known(b))-boolNumber(known(a)), cmp.Compare(a, b))
+	})
+	kept := make([]string, 0, min(len(names), maxKeptNames+1))
+	for i, name := range names {
+		if i == maxKeptNames {
+			kept = append(kept, strconv.Itoa(len(names)-i)+" more")
+			break
+		}
 		value := query.Get(name)
 		switch {
-		case !slices.Contains(keptParameters, name):
+		case !known(name):
 			value = masked
 		case secretText.MatchString(value) || isSecretName(value):
 			value = masked

@@ -255,3 +255,42 @@ func FuzzRedactedBody(f *testing.F) {
 		}
 	})
 }
+
+// TestTimelineTakesAnyText: what a client may put into a header or an address
+// and no store takes loses nobody's requests from the record: neither its own
+// nor those that are written with them.
+func TestTimelineTakesAnyText(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		p := newProvider(t, providerOptions{url: url})
+		many := strings.Builder{}
+		for i := range 2 * maxKeptNames {
+			fmt.Fprintf(&many, "&a%02d=1", i)
+		}
+		for _, r := range []struct{ method, path, body, agent string }{
+			{"GET", "/Users?count=1", "", "caf\xe9"},
+			{"GET", "/Users?filter=%ff&x%00y=1", "", "curl"},
+			{"GET", "/Users?filter=" + escapeQuery("userName eq \"\x00bo\xff\""), "", "curl"},
+			{"GET", "/Users/%ff%00", "", "curl"},
+			{"POST", "/Users", strings.Replace(userBody("bo@acme.com"), "{", `{"x`+strings.Repeat("\u00e9", 100)+`":1,`, 1), "curl"},
+			{"GET", "/Users?count=1" + many.String(), "", "curl"},
+		} {
+			p.request("okta", r.method, r.path, r.body, "User-Agent: "+r.agent)
+		}
+		rows := p.past(store.RequestFilter{})
+		var got []string
+		for i := range rows {
+			got = append(got, fmt.Sprintf("%s %s %d %s", rows[i].Path, rows[i].UserAgent, rows[i].Status, rows[i].Query))
+		}
+		shown := "count=1"
+		for i := range maxKeptNames - 1 {
+			shown += fmt.Sprintf("&a%02d=***", i)
+		}
+		want := []string{
+			"/Users caf 200 count=1", "/Users curl 400 filter=&xy=***", `/Users curl 400 filter=userName eq "bo"`, "/Users/ curl 404 ", "/Users curl 201 ",
+			fmt.Sprintf("/Users curl 200 %s&%d more", shown, maxKeptNames+1),
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
