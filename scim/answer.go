@@ -121,7 +121,11 @@ func (x *exchange) fail(err error) {
 	header := x.w.Header()
 	switch e.Status {
 	case http.StatusUnauthorized:
-		header.Set("WWW-Authenticate", `Bearer realm="rollcall", error="invalid_token"`)
+		challenge := `Bearer realm="rollcall"`
+		if len(x.r.Header["Authorization"]) > 0 {
+			challenge += `, error="invalid_token"` // Not to who knew of no token (RFC 6750 section 3.1).
+		}
+		header.Set("WWW-Authenticate", challenge)
 	case http.StatusMethodNotAllowed:
 		header.Set("Allow", strings.Join(e.Allow, ", "))
 	}

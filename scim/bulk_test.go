@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rollcall-sync/rollcall/store"
 )
@@ -211,4 +212,21 @@ func FuzzBulk(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestBulkOfManyReferences: what one operation names costs no more than its
+// bytes, however much of it there is.
+func TestBulkOfManyReferences(t *testing.T) {
+	p := newProvider(t, providerOptions{})
+	var list strings.Builder
+	for i := range maxListEntries {
+		fmt.Fprintf(&list, `"bulkId:%d",`, i)
+	}
+	entries := strings.TrimSuffix(list.String(), ",")
+	before := cpuTime(t)
+	p.request("okta", "POST", "/Bulk", bulkBody("", post("/Groups", "g", `{"a":[`+entries+`],"b":[`+strings.ReplaceAll(entries, ":", ":x")+`]}`))).
+		is(http.StatusOK).has("400", "Operations", 0, "status")
+	if took := cpuTime(t) - before; took > 3*time.Second*raceFactor {
+		t.Errorf("100,000 references took %v", took)
+	}
 }

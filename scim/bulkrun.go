@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -235,8 +234,10 @@ func (x *exchange) operate() error {
 // references lists the bulkIds that an operation names, each once.
 func (op *bulkOperation) references() []string {
 	var ids []string
+	seen := map[string]bool{} // A body holds hundreds of thousands of them.
 	note := func(id string) string {
-		if !slices.Contains(ids, id) {
+		if !seen[id] {
+			seen[id] = true
 			ids = append(ids, id)
 		}
 		return bulkPrefix + id

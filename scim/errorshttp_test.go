@@ -80,6 +80,7 @@ func TestErrorsOnTheWire(t *testing.T) {
 		{"filter on a secret", "okta", "GET", "/Users?filter=password%20pr", "", nil, 400, "invalidFilter", "password"},
 		{"two filters", "okta", "GET", "/Users?filter=userName%20pr&filter=userName%20pr", "", nil, 400, "invalidFilter", "twice"},
 		{"count that is no number", "okta", "GET", "/Users?count=many", "", nil, 400, "invalidValue", "count"},
+		{"count of two signs", "okta", "GET", "/Users?count=1-2", "", nil, 400, "invalidValue", "count"},
 		{"both projections (4.7)", "okta", "GET", "/Users?attributes=id&excludedAttributes=name", "", nil, 400, "invalidValue", "together"},
 		{"Content-Type", "okta", "POST", "/Users", "userName=ann", []string{"Content-Type: application/x-www-form-urlencoded"}, 415, "", "application/scim+json"},
 		{"Content-Encoding (GD04)", "okta", "POST", "/Users", "x", []string{"Content-Encoding: gzip"}, 415, "", "gzip"},
@@ -173,7 +174,9 @@ func TestTokens(t *testing.T) {
 		}
 	}
 	p.tokens["none"] = ""
-	p.request("none", "GET", "/Users", "").is(http.StatusUnauthorized)
+	if got := p.request("none", "GET", "/Users", "").is(http.StatusUnauthorized).header.Get("WWW-Authenticate"); got != `Bearer realm="rollcall"` {
+		t.Errorf("without a token: WWW-Authenticate %q", got)
+	}
 	p.request("none", "POST", "/Users", "{{{{").is(http.StatusUnauthorized) // SX10
 	p.request("none", "GET", "/nowhere", "").is(http.StatusUnauthorized)
 	send("GET", "/ServiceProviderConfig", "Bearer x").is(http.StatusUnauthorized)

@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -58,7 +59,7 @@ func (x *exchange) integer(name string) (*int, error) {
 // in it.
 func readInteger(name, text string) (*int, error) {
 	n, err := strconv.ParseInt(text, 10, 32)
-	if err != nil && strings.Trim(text, "+-0123456789") != "" {
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return nil, errInvalidValue("", "%s must be an integer", name)
 	}
 	small := int(n)
