@@ -3,6 +3,7 @@ package admission
 import (
 	"context"
 	"log/slog"
+	"maps"
 	stdsync "sync"
 	"time"
 
@@ -77,13 +78,19 @@ func (u *LastUses) write(ctx context.Context) error {
 	err := u.store.TouchTokens(ctx, batch)
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	var newest time.Time
 	for token, at := range batch {
+		if at.After(newest) {
+			newest = at
+		}
 		if err == nil {
 			u.known[token] = at
 		} else if u.pending[token].Before(at) {
 			u.pending[token] = at
 		}
 	}
+	// What is older holds no write back: access tokens come and go by the hour.
+	maps.DeleteFunc(u.known, func(_ string, last time.Time) bool { return newest.Sub(last) >= useStep })
 	return err
 }
 

@@ -83,6 +83,11 @@ func (s *Sender) Send(ctx context.Context, to, subject, text string) error {
 	if err := s.deliver(c, to, letter); err != nil {
 		return fmt.Errorf("mail server: %w", errors.Join(err, closed(c)))
 	}
+	// The server has the letter. A goodbye that fails is no reason to send it
+	// again, and neither is a connection that does not close.
+	if c.Quit() != nil {
+		_ = c.Close()
+	}
 	return nil
 }
 
@@ -162,10 +167,7 @@ func (s *Sender) deliver(c *smtp.Client, to string, letter []byte) error {
 	if _, err := w.Write(letter); err != nil {
 		return redacted(err)
 	}
-	if err := w.Close(); err != nil {
-		return redacted(err)
-	}
-	return redacted(c.Quit())
+	return redacted(w.Close())
 }
 
 // closed ends a session that has failed; what QUIT would say is of no use.

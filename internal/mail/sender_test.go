@@ -208,6 +208,18 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestTakenAllTheSame: a letter that was taken is sent, however the server says
+// goodbye: an error would have it sent twice.
+func TestTakenAllTheSame(t *testing.T) {
+	srv := newServer(t, func(s *server) { s.refuse = "QUIT" })
+	if err := sender(t, mail.Config{Server: srv.addr, From: "rollcall@acme.com", CA: srv.ca}).Send(t.Context(), "zoe@acme.org", "x", "y"); err != nil {
+		t.Error(err)
+	}
+	if got := <-srv.heard; !strings.HasSuffix(got, ".\nQUIT\n") {
+		t.Errorf("heard\n%s", got)
+	}
+}
+
 // TestSilentServer: a server that says nothing holds nobody up for ever.
 func TestSilentServer(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
