@@ -80,15 +80,16 @@ func (a *api) sets(w http.ResponseWriter, r *http.Request) {
 // stream is answered like a wrong token.
 func (a *api) polledStream(r *http.Request) (*stream, error) {
 	s := a.d.polled[r.PathValue("stream")]
-	given, isBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if s == nil || !isBearer {
+	// The name of a scheme is read in any letter case (RFC 9110 section 11.1).
+	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if s == nil || !strings.EqualFold(scheme, "Bearer") {
 		return nil, ErrUnauthenticated
 	}
 	want, err := s.cfg.Authorization.Resolve()
 	if err != nil {
 		return nil, err
 	}
-	if !secret.New(given).Equal(secret.New(strings.TrimPrefix(want.Reveal(), "Bearer "))) {
+	if !secret.New(strings.TrimSpace(given)).Equal(secret.New(strings.TrimPrefix(want.Reveal(), "Bearer "))) {
 		return nil, ErrUnauthenticated
 	}
 	return s, nil

@@ -180,6 +180,20 @@ func TestPollRefusals(t *testing.T) {
 			t.Errorf("%s: %s", c.path, header.Get("Content-Type"))
 		}
 	}
+	for scheme, status := range map[string]int{"bearer ": 200, "BEARER  ": 200, "Basic ": 401, "": 401} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/v1/sets/siem", strings.NewReader(`{"returnImmediately":true}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", scheme+"letmein")
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := res.Body.Close(); err != nil || res.StatusCode != status {
+			t.Errorf("scheme %q: %d, %v; want %d", scheme, res.StatusCode, err, status)
+		}
+	}
 }
 
 // TestJWKS: the key in use and those of the last 30 days, public halves only.

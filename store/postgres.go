@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/jmoiron/sqlx"
 )
@@ -49,9 +50,13 @@ func pgConfig(url string) (cfg *pgx.ConnConfig, pooled bool, err error) {
 		// pgx takes the password out of the text.
 		return nil, false, fmt.Errorf("database address: %w", err)
 	}
-	loopback := cfg.Host == "localhost" || net.ParseIP(cfg.Host).IsLoopback() || cfg.Host == "" || cfg.Host[0] == '/'
-	if !loopback && (cfg.TLSConfig == nil || cfg.TLSConfig.InsecureSkipVerify || len(cfg.Fallbacks) > 0 && cfg.Fallbacks[0].TLSConfig == nil) {
-		return nil, false, errors.New("database address: sslmode must be verify-full unless the host is loopback")
+	// One after the other is tried: further hosts, and with sslmode=prefer the
+	// same one in the clear.
+	tried := []*pgconn.FallbackConfig{{Host: cfg.Host, TLSConfig: cfg.TLSConfig}}
+	for _, to := range append(tried, cfg.Fallbacks...) {
+		if !loopbackHost(to.Host) && (to.TLSConfig == nil || to.TLSConfig.InsecureSkipVerify) {
+			return nil, false, errors.New("database address: sslmode must be verify-full unless every host is loopback")
+		}
 	}
 	if cfg.ValidateConnect == nil {
 		cfg.ValidateConnect = validateReadWrite
@@ -65,6 +70,12 @@ func pgConfig(url string) (cfg *pgx.ConnConfig, pooled bool, err error) {
 	cfg.RuntimeParams["application_name"] = cmp.Or(cfg.RuntimeParams["application_name"], "rollcall")
 	cfg.ConnectTimeout = cmp.Or(cfg.ConnectTimeout, 3*time.Second)
 	return cfg, pooled, nil
+}
+
+// loopbackHost reports whether a host of an address is this machine, its
+// sockets included.
+func loopbackHost(host string) bool {
+	return host == "localhost" || host == "" || host[0] == '/' || net.ParseIP(host).IsLoopback()
 }
 
 // connectPostgres opens a pool and asks the server for a sign of life.
