@@ -451,3 +451,51 @@ func TestStatementCache(t *testing.T) {
 		t.Errorf("%d statements are kept, %d may be", n, writerStatements)
 	}
 }
+
+// A group waits for the next unit only where the one before had several, and no longer than its end or the last sync.
+func TestGroupWaitsForTheNext(t *testing.T) {
+	t.Parallel()
+	later := &job{}
+	for name, c := range map[string]struct {
+		several        bool
+		lastSync, left time.Duration
+		want           *job
+	}{
+		"alone":               {false, time.Minute, time.Minute, nil},
+		"among others":        {true, time.Minute, time.Minute, later},
+		"a sync is short":     {true, time.Nanosecond, time.Minute, nil},
+		"gathered for long":   {true, time.Minute, time.Nanosecond, nil},
+		"gathered for longer": {true, time.Minute, -time.Minute, nil},
+	} {
+		for _, urgent := range []bool{false, true} {
+			w := &liteWriter{queue: make(chan *job), urgent: make(chan *job), lastSync: c.lastSync}
+			arrives := w.queue
+			if urgent {
+				arrives = w.urgent
+			}
+			// It arrives while somebody waits, or never.
+			gone := make(chan struct{})
+			var group sync.WaitGroup
+			group.Go(func() {
+				if c.want == nil {
+					return
+				}
+				select {
+				case arrives <- later:
+				case <-gone:
+				}
+			})
+			if got := w.follow(c.several, time.Now().Add(c.left)); got != c.want {
+				t.Errorf("%s, urgent %t: got a unit: %t", name, urgent, got != nil)
+			}
+			close(gone)
+			group.Wait()
+		}
+	}
+	w := &liteWriter{queue: make(chan *job), urgent: make(chan *job), lastSync: time.Minute}
+	close(w.queue)
+	close(w.urgent)
+	if w.follow(true, time.Now().Add(time.Minute)) != nil {
+		t.Error("a closed writer gives a unit")
+	}
+}
