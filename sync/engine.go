@@ -239,9 +239,15 @@ func (e *Engine) open(ctx context.Context, cfg Workspace) (*space, error) {
 			row.MappingHash = s.mappingHash
 			row.MappingVersion++
 		}
+		roomier := !fresh && row.PolicyHash != s.policyHash && s.limitsSeats()
 		row.PolicyHash = s.policyHash
 		if err := tx.PutWorkspace(row); err != nil {
 			return err
+		}
+		if roomier { // the limit may have been raised
+			if err := tx.InsertFreed(store.Freed{At: workspace.At(now), ID: newID(), Kind: store.FreedSeat}); err != nil {
+				return err
+			}
 		}
 		if fresh { // there is nobody to plan yet
 			if err := tx.SetPlanned(s.mappingHash); err != nil {

@@ -158,7 +158,7 @@ func (u *unit) evaluate(p *person) error {
 	for i := range p.want.Roles {
 		p.want.Roles[i].Row = orElse(p.want.Roles[i].Row, "default")
 	}
-	u.judged[p.key] = judged{undecided: len(p.want.Notices) > 0, external: p.trigger.ExternalID, connection: p.trigger.Connection}
+	u.judged[p.key] = judged{undecided: len(p.want.Notices) > 0, connection: p.trigger.Connection, waiter: u.waiterOf(&p.trigger)}
 	for _, n := range p.want.Notices {
 		u.notices = append(u.notices, n.Row+": "+n.Text)
 	}

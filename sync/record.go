@@ -81,6 +81,9 @@ func (u *unit) record() error {
 	if err := u.startClocks(all); err != nil {
 		return err
 	}
+	if err := u.markFreed(); err != nil {
+		return err
+	}
 	u.tellCommitted(all)
 	if err := u.moveVersions(); err != nil {
 		return err

@@ -98,6 +98,7 @@ func (s *Scheduler) Start(ctx context.Context) error {
 	for id := range s.e.spaces {
 		s.wg.Go(func() { s.timers(ctx, id) })
 		s.wg.Go(func() { s.domains(ctx, id) })
+		s.wg.Go(func() { s.freed(ctx, id) })
 	}
 	s.cron.Start()
 	return nil
@@ -197,6 +198,31 @@ func (s *Scheduler) domains(ctx context.Context, id string) {
 			s.log.Error("looking after claimed domains failed", "workspace", id, "err", err)
 		}
 		if err == nil && n == domainBatch {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// freed offers what became free to those who wait for it, until the context
+// ends. It is no part of the timers: a long line must not hold up the end of
+// anybody's access.
+func (s *Scheduler) freed(ctx context.Context, id string) {
+	tick := time.NewTicker(timerEvery)
+	defer tick.Stop()
+	ask := func(ctx context.Context, connection, person string) error {
+		return s.Ask(ctx, id, connection, person, "schedule")
+	}
+	for {
+		n, err := s.e.Retry(ctx, id, s.holder, ask)
+		if err != nil && ctx.Err() == nil {
+			s.log.Error("offering what became free failed, it is tried again", "workspace", id, "err", err)
+		}
+		if err == nil && n == freedBatch {
 			continue
 		}
 		select {

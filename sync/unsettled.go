@@ -3,6 +3,7 @@ package sync
 import (
 	"strings"
 
+	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -27,18 +28,52 @@ func (u *unit) immaterial(o *IdentityObservation) (bool, error) {
 type judged struct {
 	// undecided: a row could not give what it wants. Only numbers change that,
 	// beside the record and the rules.
-	undecided            bool
-	external, connection string
+	undecided bool
+	// connection and waiter name the record in the line of those who wait.
+	connection, waiter string
 }
+
+// waiterOf is a record's name in the line of those who wait: the directory's
+// immutable id, by which a newcomer without a record is known too; for a
+// connection that pushes, where that id is optional, the record's own.
+func (u *unit) waiterOf(i *workspace.Identity) string {
+	if u.s.conns[i.Connection].Kind == pushedKind {
+		return i.ID
+	}
+	return i.ExternalID
+}
+
+// pushedKind is the kind of the connections that are not read.
+const pushedKind = "scim"
+
+// wish is what is left of what a person should have.
+type wish struct{ besides, number, seat bool }
+
+// left adds an outcome to what somebody goes on waiting for.
+func (w *wish) left(p *planned, d *workspace.Decision) {
+	w.besides = w.besides || !p.scarce
+	switch p.Kind {
+	case workspace.NumberAssign, workspace.NumberAccess:
+		w.number = true
+	case workspace.MemberCreate, workspace.MemberReactivate:
+		w.seat = w.seat || d.Rule == ruleSeats
+	}
+}
+
+// ruleSeats is the rule by which somebody waits for a seat (I11).
+const ruleSeats = "I11"
 
 // markUnsettled remembers of every member whom the rules were asked about in
 // this unit whether all that they want was brought about. Nothing is written
 // while that stays as it was.
 func (u *unit) markUnsettled() error {
-	members, left, besides := map[string]string{}, map[string]bool{}, map[string]bool{}
-	for key := range u.judged {
+	members, left := map[string]string{}, map[string]*wish{}
+	for key, j := range u.judged {
 		if id, ok := strings.CutPrefix(key, "member:"); ok {
 			members[key] = id
+		}
+		if j.undecided {
+			left[key] = &wish{number: true}
 		}
 	}
 	for i := range u.outcomes {
@@ -48,8 +83,10 @@ func (u *unit) markUnsettled() error {
 		}
 		// What is held already, or denied, may be a noop of this unit.
 		if o := &u.outcomes[i]; p.Kind != "" && (o.Decision.Verdict != workspace.Allow || o.Outcome != "applied" && o.Outcome != "noop") {
-			left[p.person] = true
-			besides[p.person] = besides[p.person] || !p.scarce
+			if left[p.person] == nil {
+				left[p.person] = &wish{}
+			}
+			left[p.person].left(p, &o.Decision)
 		}
 	}
 	for _, key := range sortedKeys(members) {
@@ -58,9 +95,10 @@ func (u *unit) markUnsettled() error {
 		if !asked || m == nil {
 			continue
 		}
-		if m.Unsettled == (j.undecided || left[key]) {
-			if m.Unsettled && u.read(&j) {
-				if err := u.tx.KeepWaiter(j.connection, j.external, u.now, !besides[key]); err != nil {
+		want := left[key]
+		if m.Unsettled == (want != nil) {
+			if m.Unsettled && u.hasLine(&j) {
+				if err := u.tx.KeepWaiter(u.waiter(&j, want)); err != nil {
 					return err
 				}
 			}
@@ -71,44 +109,51 @@ func (u *unit) markUnsettled() error {
 			return err
 		}
 		if m.Unsettled && u.mayWait(&j) {
-			if err := u.tx.PutWaiter(j.connection, j.external, u.now, !besides[key]); err != nil {
+			if err := u.tx.PutWaiter(u.waiter(&j, want)); err != nil {
 				return err
 			}
 		}
 	}
-	return u.markWaiting(members, left, besides)
+	return u.markWaiting(members, left)
+}
+
+// waiter is somebody's row in the line of those who wait.
+func (u *unit) waiter(j *judged, w *wish) store.Waiter {
+	return store.Waiter{Connection: j.connection, ID: j.waiter, Since: u.now, OnlyNumber: !w.besides, Number: w.number, Seat: w.seat}
 }
 
 // mayWait reports whether somebody who is refused gets a place in the line of
-// those who are tried again at the next full read: connections that push are
-// not read.
-func (u *unit) mayWait(j *judged) bool { return u.b.Again == nil && u.read(j) }
+// those who are tried again.
+func (u *unit) mayWait(j *judged) bool { return u.b.Again == nil && u.hasLine(j) }
 
-// read reports whether the record that brought somebody up is read, not pushed.
-func (u *unit) read(j *judged) bool {
-	return j.external != "" && u.s.conns[j.connection].Kind != "scim"
+// hasLine reports whether who was brought up by a record may stand in line. A
+// person who was pushed and refused has no record, and the identity provider
+// has been told so: it sends them again, or not at all when they leave there
+// meanwhile, which nobody would tell us (VW08).
+func (u *unit) hasLine(j *judged) bool {
+	return j.waiter != "" && (u.s.conns[j.connection].Kind != pushedKind || u.refused == nil)
 }
 
 // markWaiting gives those a place who did not even become members, and takes
 // it from those who have been tried again and want nothing more. The others'
 // rows stay until then: who waits no more is found out by trying.
-func (u *unit) markWaiting(members map[string]string, left, besides map[string]bool) error {
+func (u *unit) markWaiting(members map[string]string, left map[string]*wish) error {
 	waits := map[string]bool{}
 	for _, key := range sortedKeys(u.judged) {
-		j := u.judged[key]
-		if !j.undecided && !left[key] {
+		j, want := u.judged[key], left[key]
+		if want == nil {
 			continue
 		}
-		waits[j.external] = true
+		waits[j.waiter] = true
 		if m := u.view.Members[members[key]]; m == nil && u.mayWait(&j) {
-			if err := u.tx.KeepWaiter(j.connection, j.external, u.now, !besides[key]); err != nil {
+			if err := u.tx.KeepWaiter(u.waiter(&j, want)); err != nil {
 				return err
 			}
 		}
 	}
-	for _, external := range u.b.Again {
-		if !waits[external] {
-			if err := u.tx.DropWaiter(u.conn.ID, external); err != nil {
+	for _, id := range u.b.Again {
+		if !waits[id] {
+			if err := u.tx.DropWaiter(u.conn.ID, id); err != nil {
 				return err
 			}
 		}

@@ -29,6 +29,8 @@ var deliveryTests = []test{
 	{"queues", queues},
 	{"clocks of leavers (T2 to T4)", leaverClocks},
 	{"people who wait, in order", waiters},
+	{"what became free", freed},
+	{"who states an address", stateEmail},
 	{"findings (F19)", findings},
 	{"successors (O4)", successors},
 	{"revocation feed (RF1 to RF3)", revocations},
