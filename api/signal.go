@@ -120,27 +120,17 @@ func (s *SignIn) take(r *http.Request, c *SignInConnection, in sync.Signals) (sy
 	return res, err
 }
 
-// askTries are the waits before a question to a directory is put again: a
-// signal may come while the directory is away, and the poll comes anyway.
-var askTries = []time.Duration{0, 2 * time.Second, 15 * time.Second, time.Minute}
-
-// AskAbout reads people from a directory in the background, because a signal
-// was about them (CU6).
+// AskAbout reads people from a directory in the background, at once, because a
+// signal was about them (CU6). Who is not answered for is asked about again by
+// the engine's schedule, which the signal has left word with.
 func (s *SignIn) AskAbout(workspace, connection string, people []string) {
 	if s.opt.Ask == nil || s.background.Err() != nil {
 		return
 	}
 	for _, person := range people {
 		s.wg.Go(func() {
-			for i, wait := range askTries {
-				if !s.pause(wait) {
-					return
-				}
-				err := s.askOnce(workspace, connection, person)
-				if err == nil || s.background.Err() != nil {
-					return
-				}
-				s.log.Warn("the directory could not be asked about somebody after a signal", "workspace", workspace, "connection", connection, "try", i+1, "err", err)
+			if err := s.askOnce(workspace, connection, person); err != nil && s.background.Err() == nil {
+				s.log.Warn("the directory could not be asked about somebody after a signal; it is asked again", "workspace", workspace, "connection", connection, "err", err)
 			}
 		})
 	}
@@ -156,16 +146,4 @@ func (s *SignIn) askOnce(workspace, connection, person string) error {
 	ctx, cancel := context.WithTimeout(s.background, time.Minute)
 	defer cancel()
 	return s.opt.Ask(ctx, workspace, connection, person, "signal")
-}
-
-// pause waits; false if the handler is being closed.
-func (s *SignIn) pause(d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-s.background.Done():
-		return false
-	}
 }

@@ -161,17 +161,19 @@ func (e *Engine) askOne(ctx context.Context, s *space, w Watched, subject string
 	if err != nil {
 		e.log.Warn("a question whether an account still answers failed", "workspace", w.Workspace, "connection", w.Connection, "err", err)
 	}
-	if err := e.conclude(ctx, s, w, row, answer, open && !kept, kept); err != nil {
+	confirms := answer.Kind == AnswerGrantGone && !open && w.Confirm != nil
+	if err := e.conclude(ctx, s, w, row, answer, open && !kept, kept, confirms); err != nil {
 		return true, err
 	}
-	if answer.Kind == AnswerGrantGone && !open && w.Confirm != nil {
+	if confirms {
 		return true, w.Confirm(ctx, subject)
 	}
 	return true, nil
 }
 
-// conclude writes what an answer means, and ends sessions if it says so.
-func (e *Engine) conclude(ctx context.Context, s *space, w Watched, row store.GrantRow, answer Alive, open, kept bool) error {
+// conclude writes what an answer means, and ends sessions if it says so. With
+// confirms it notes that the directory is to be asked.
+func (e *Engine) conclude(ctx context.Context, s *space, w Watched, row store.GrantRow, answer Alive, open, kept, confirms bool) error {
 	at := 0
 	if open {
 		at = 1
@@ -205,6 +207,11 @@ func (e *Engine) conclude(ctx context.Context, s *space, w Watched, row store.Gr
 					return nil // too late: whoever has the lease concludes
 				}
 				return err
+			}
+			if confirms {
+				if err := s.mustAsk(tx, s.recordsOf(s.conns[w.Connection]), row.Subject, "liveness", now); err != nil {
+					return err
+				}
 			}
 			if !c.ends || !w.Ends {
 				return nil

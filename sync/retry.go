@@ -24,9 +24,9 @@ const (
 	retryLease = time.Minute
 )
 
-// AskOne reads one person of a polled connection, now. A connection that
-// cannot be asked about one person is no error.
-type AskOne func(ctx context.Context, connection, person string) error
+// AskOne reads one person of a polled connection, now, for a trigger. A
+// connection that cannot be asked about one person is no error.
+type AskOne func(ctx context.Context, connection, person, trigger string) error
 
 // retry is one round of Retry.
 type retry struct {
@@ -278,7 +278,7 @@ func (r *retry) newcomers(ctx context.Context, ask AskOne) error {
 			if err != nil || n == 0 {
 				return err
 			}
-			if err := ask(ctx, conn, id); err != nil {
+			if err := ask(ctx, conn, id, "schedule"); err != nil {
 				// The directory does not answer: the next whole read brings them.
 				r.e.log.Warn("who waits could not be asked about", "workspace", r.s.cfg.ID, "connection", conn, "err", err)
 				break

@@ -226,8 +226,8 @@ func TestFreedThingsReachWhoIsPolled(t *testing.T) {
 		w.mustPoll(d)
 		w.want("late@acme.com", "nobody")
 		w.numbers("+4722000002")
-		ask := func(ctx context.Context, connection, person string) error {
-			return w.e.Ask(ctx, Polled{Workspace: "acme", Connection: connection, Source: d}, person, "schedule")
+		ask := func(ctx context.Context, connection, person, trigger string) error {
+			return w.e.Ask(ctx, Polled{Workspace: "acme", Connection: connection, Source: d}, person, trigger)
 		}
 		w.retry(ask)
 		w.want("p001@acme.com", "member active +4722000002:exclusive")

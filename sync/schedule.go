@@ -99,6 +99,7 @@ func (s *Scheduler) Start(ctx context.Context) error {
 		s.wg.Go(func() { s.timers(ctx, id) })
 		s.wg.Go(func() { s.domains(ctx, id) })
 		s.wg.Go(func() { s.freed(ctx, id) })
+		s.wg.Go(func() { s.questions(ctx, id) })
 	}
 	s.cron.Start()
 	return nil
@@ -214,11 +215,8 @@ func (s *Scheduler) domains(ctx context.Context, id string) {
 func (s *Scheduler) freed(ctx context.Context, id string) {
 	tick := time.NewTicker(timerEvery)
 	defer tick.Stop()
-	ask := func(ctx context.Context, connection, person string) error {
-		return s.Ask(ctx, id, connection, person, "schedule")
-	}
 	for {
-		n, err := s.e.Retry(ctx, id, s.holder, ask)
+		n, err := s.e.Retry(ctx, id, s.holder, s.asks(id))
 		if err != nil && ctx.Err() == nil {
 			s.log.Error("offering what became free failed, it is tried again", "workspace", id, "err", err)
 		}
@@ -230,6 +228,31 @@ func (s *Scheduler) freed(ctx context.Context, id string) {
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+// questions asks directories about the people about whom they are to be
+// asked still, until the context ends. A directory that does not answer holds
+// up nothing else.
+func (s *Scheduler) questions(ctx context.Context, id string) {
+	tick := time.NewTicker(timerEvery)
+	defer tick.Stop()
+	for {
+		if err := s.e.AskDue(ctx, id, s.asks(id)); err != nil && ctx.Err() == nil {
+			s.log.Error("asking about people failed, it is tried again", "workspace", id, "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// asks reads single people of a workspace.
+func (s *Scheduler) asks(id string) AskOne {
+	return func(ctx context.Context, connection, person, trigger string) error {
+		return s.Ask(ctx, id, connection, person, trigger)
 	}
 }
 

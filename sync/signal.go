@@ -130,6 +130,9 @@ func (e *Engine) signal(s *space, conn Connection, tx *store.Tx, in *Signals, si
 	}
 	if records.directory() {
 		res.Ask = append(res.Ask, sig.Subject)
+		if err := s.mustAsk(tx, records, sig.Subject, "signal", u.now); err != nil {
+			return err
+		}
 	}
 	if sig.Kind == SignalEnabled {
 		return nil // EV6: access returns by the directory's word alone

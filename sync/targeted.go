@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/workspace"
@@ -13,13 +14,25 @@ import (
 // gave reason to (CU6). What the directory says is applied like a poll's
 // page; that it cannot be asked, or does not find the person, changes nothing:
 // absence is for whole reads to prove (AB1).
+//
+// An answer settles what was noted to be asked before (AskDue).
 func (e *Engine) Ask(ctx context.Context, pl Polled, id, trigger string) error {
-	began := e.now() // EV4: what is learnt is as old as the question
-	found, err := pl.Source.Get(ctx, id)
-	s, _, serr := e.space(pl.Workspace, pl.Connection)
-	if serr != nil {
-		return serr
+	s, _, err := e.space(pl.Workspace, pl.Connection)
+	if err != nil {
+		return err
 	}
+	began := e.now() // EV4: what is learnt is as old as the question
+	if err := e.askNow(ctx, s, pl, id, trigger, began); err != nil {
+		return err
+	}
+	return s.h.Update(ctx, store.UnitOptions{}, func(tx *store.Tx) error {
+		return tx.DeleteAsking(pl.Connection, id, workspace.At(began))
+	})
+}
+
+// askNow puts the question and applies the answer.
+func (e *Engine) askNow(ctx context.Context, s *space, pl Polled, id, trigger string, began time.Time) error {
+	found, err := pl.Source.Get(ctx, id)
 	o := IdentityObservation{}
 	switch {
 	case errors.Is(err, ErrDeleted):

@@ -31,6 +31,7 @@ var deliveryTests = []test{
 	{"people who wait, in order", waiters},
 	{"what became free", freed},
 	{"who states an address", stateEmail},
+	{"people to ask about", questions},
 	{"findings (F19)", findings},
 	{"successors (O4)", successors},
 	{"revocation feed (RF1 to RF3)", revocations},
