@@ -26,9 +26,12 @@ type Head struct {
 // EmptyRoot is the root of an empty log: the hash of no bytes.
 const EmptyRoot = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 
-// Append adds a leaf and returns the new head and the hashes to store, keyed
-// by tlog.StoredHashIndex. The head given is not changed.
-func Append(h Head, leaf []byte) (next Head, stored map[int64]string, err error) {
+// Append adds a leaf and returns the new head and, base64, the hashes to store
+// with it: the leaf's own and those of the subtrees that it completes, smallest
+// first. In the order of tlog they stand behind one another from
+// tlog.StoredHashIndex(0, h.Size) on, so that the hash of node n at a level is
+// number level of those of leaf (n+1)<<level - 1. The head given is not changed.
+func Append(h Head, leaf []byte) (next Head, stored []string, err error) {
 	if len(h.Edge) != bits.OnesCount64(uint64(h.Size))*tlog.HashSize {
 		return Head{}, nil, fmt.Errorf("audit head of size %d has an edge of %d bytes: the log's head was edited", h.Size, len(h.Edge))
 	}
@@ -38,16 +41,12 @@ func Append(h Head, leaf []byte) (next Head, stored map[int64]string, err error)
 	}
 	hash := tlog.RecordHash(leaf)
 	n := h.Size
-	stored = make(map[int64]string, 1+bits.TrailingZeros64(^uint64(n)))
-	stored[tlog.StoredHashIndex(0, n)] = encode(hash)
-	level := 0
-	for n&1 == 1 {
+	stored = append(make([]string, 0, 1+bits.TrailingZeros64(^uint64(n))), encode(hash))
+	for ; n&1 == 1; n >>= 1 {
 		left := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
 		hash = tlog.NodeHash(left, hash)
-		n >>= 1
-		level++
-		stored[tlog.StoredHashIndex(level, n)] = encode(hash)
+		stored = append(stored, encode(hash))
 	}
 	stack = append(stack, hash)
 	next = Head{Gen: h.Gen, Size: h.Size + 1, Root: encode(fold(stack)), Edge: make([]byte, 0, len(stack)*tlog.HashSize)}

@@ -24,6 +24,7 @@ func (m memory) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 
 func TestAppendEqualsTlog(t *testing.T) {
 	head, ours, theirs := Head{Gen: 1}, map[int64]string{}, memory{}
+	var rows [][]string // by leaf
 	for n := int64(0); n < 300; n++ {
 		leaf := []byte(fmt.Sprintf(`{"v":1,"n":%d}`, n))
 		hashes, err := tlog.StoredHashes(n, leaf, theirs)
@@ -38,8 +39,9 @@ func TestAppendEqualsTlog(t *testing.T) {
 			t.Fatal(err)
 		}
 		head = next
+		rows = append(rows, stored)
 		for i, h := range stored {
-			ours[i] = h
+			ours[tlog.StoredHashIndex(0, n)+int64(i)] = h
 		}
 		want, err := tlog.TreeHash(n+1, theirs)
 		if err != nil {
@@ -55,6 +57,10 @@ func TestAppendEqualsTlog(t *testing.T) {
 	for i, h := range theirs {
 		if ours[i] != encode(h) {
 			t.Errorf("hash %d differs from tlog's", i)
+		}
+		level, n := tlog.SplitStoredHashIndex(i)
+		if last := rows[(n+1)<<level-1]; len(last) <= level || last[level] != encode(h) {
+			t.Errorf("node %d of level %d is not number %d of its last leaf's", n, level, level)
 		}
 	}
 }

@@ -4,8 +4,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
+	"strings"
 
 	"github.com/rollcall-sync/rollcall/workspace"
 )
@@ -31,8 +31,7 @@ const (
 		ON CONFLICT (workspace_id) DO NOTHING`
 	sqlMoveAuditHead = `UPDATE audit_head SET gen = ?, size = ?, root = ?, edge = ?
 		WHERE workspace_id = ? AND (gen = ? AND size = ? OR gen < ?)`
-	sqlInsertAuditLeaf = `INSERT INTO audit_leaf (workspace_id, gen, n, leaf) VALUES (?, ?, ?, ?)`
-	sqlInsertAuditHash = `INSERT INTO audit_hash (workspace_id, gen, idx, hash) VALUES `
+	sqlInsertAuditLeaf = `INSERT INTO audit_leaf (workspace_id, gen, n, leaf, hashes) VALUES (?, ?, ?, ?, ?)`
 )
 
 // LockAuditHead reads the head for writing; it is locked last (L5). A
@@ -64,25 +63,14 @@ func (t *Tx) auditHead() (h AuditHead, err error) {
 	return h, nil
 }
 
-// AppendAudit writes leaf n with the new hashes, by stored index, and the new
-// head. It gives workspace.ErrStale unless n is the size of the stored head,
-// or the head begins a new generation.
-func (t *Tx) AppendAudit(head AuditHead, n int64, leaf []byte, hashes map[int64]string) error {
+// AppendAudit writes leaf n with the hashes that it completes, in stored order,
+// and the new head. It gives workspace.ErrStale unless n is the size of the
+// stored head, or the head begins a new generation.
+func (t *Tx) AppendAudit(head AuditHead, n int64, leaf []byte, hashes []string) error {
 	if err := t.swap(sqlMoveAuditHead, head.Gen, head.Size, head.Root, base64.StdEncoding.EncodeToString(head.Edge),
 		t.ws, head.Gen, n, head.Gen); err != nil {
 		return err
 	}
 	t.remember(hotAuditHead, "", head.clone())
-	if err := t.exec(sqlInsertAuditLeaf, t.ws, head.Gen, n, leaf); err != nil {
-		return err
-	}
-	order := slices.Sorted(maps.Keys(hashes))
-	const columns = 4
-	return t.tuples(len(order), columns, func(from, size int, values string) error {
-		args := make([]any, 0, size*columns)
-		for _, idx := range order[from : from+size] {
-			args = append(args, t.ws, head.Gen, idx, hashes[idx])
-		}
-		return t.exec(sqlInsertAuditHash+values, args...)
-	})
+	return t.exec(sqlInsertAuditLeaf, t.ws, head.Gen, n, leaf, strings.Join(hashes, " "))
 }

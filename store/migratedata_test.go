@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
@@ -87,6 +88,43 @@ func TestChangesMove(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []string{`c3[["email","08","bo@acme.com"]]`, `c1[["email","07","ann@acme.com"]]`, "c2"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// TestTreeHashesMove: each leaf keeps the hashes that it completes, in the order of tlog.StoredHashIndex, and a leaf whose
+// hashes somebody took away stays (00020).
+func TestTreeHashesMove(t *testing.T) {
+	t.Parallel()
+	emptyDatabases(t, func(t *testing.T, url string) {
+		migrateTo(t, url, 17)
+		idx := 0
+		for n := range 8 {
+			execRaw(t, url, fmt.Sprintf(`INSERT INTO audit_leaf (workspace_id, gen, n, leaf) VALUES ('acme', 1, %d, 'leaf %d'), ('beta', 1, %d, 'other')`, n, n, n))
+			for width := 1; (n+1)%width == 0; width *= 2 {
+				execRaw(t, url, fmt.Sprintf(`INSERT INTO audit_hash (workspace_id, gen, idx, hash) VALUES ('acme', 1, %d, '%d')`, idx, idx))
+				idx++
+			}
+		}
+		if _, err := Migrate(t.Context(), url); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		db, err := openForMigration(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = db.SelectContext(t.Context(), &got, `SELECT workspace_id || ': ' || leaf || ': ' || hashes FROM audit_leaf
+			WHERE workspace_id = 'acme' OR n = 7 ORDER BY workspace_id, n`)
+		if err := errors.Join(err, db.Close()); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{
+			"acme: leaf 0: 0", "acme: leaf 1: 1 2", "acme: leaf 2: 3", "acme: leaf 3: 4 5 6",
+			"acme: leaf 4: 7", "acme: leaf 5: 8 9", "acme: leaf 6: 10", "acme: leaf 7: 11 12 13 14", "beta: other: ",
+		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}

@@ -259,17 +259,17 @@ func auditLog(t *testing.T, s *store.Store) {
 		}
 		// Hashes are bytes, not text.
 		h.Size, h.Root, h.Edge = 1, "root", []byte{0, 0xff, 0xfe}
-		return tx.AppendAudit(h, 0, []byte(`{"v":1}`), map[int64]string{0: "a"})
+		return tx.AppendAudit(h, 0, []byte(`{"v":1}`), []string{"a"})
 	})
 	r.refused(workspace.ErrStale, func(tx *store.Tx) error {
 		h := lock(tx)
 		same(t, "head", h, store.AuditHead{Gen: 1, Size: 1, Root: "root", Edge: []byte{0, 0xff, 0xfe}})
 		h.Size = 2
-		return tx.AppendAudit(h, 0, []byte("{}"), map[int64]string{1: "b"})
+		return tx.AppendAudit(h, 0, []byte("{}"), []string{"b"})
 	})
 	r.update(func(tx *store.Tx) error {
 		h := lock(tx)
 		h.Gen, h.Size = 2, 1 // a restore begins a generation
-		return tx.AppendAudit(h, 0, []byte("{}"), map[int64]string{0: "c"})
+		return tx.AppendAudit(h, 0, []byte("{}"), []string{"c"})
 	})
 }
