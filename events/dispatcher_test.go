@@ -140,14 +140,12 @@ func TestSlowSink(t *testing.T) {
 			w.say(fmt.Sprintf("m%d", i), "member.created")
 		}
 		w.until("the slow one has its hands full", func() bool { return len(slow.arrivals()) == ordinaryWorkers })
-		start := time.Now()
 		for i := range ordinaryWorkers {
 			w.say(fmt.Sprintf("m%d", i), "member.role_changed")
 		}
+		// The slow one answers nothing before the end, so the fast one would wait
+		// in vain if it waited for it.
 		w.idle("s2")
-		if took := time.Since(start); took > 5*time.Second {
-			t.Errorf("the fast one waited %s", took)
-		}
 		// OB6: what ends access has workers of its own, at the slow one too.
 		for i := range leaverWorkers + 3 {
 			w.member(fmt.Sprintf("late%d", i))
@@ -260,19 +258,25 @@ func TestTimeout(t *testing.T) {
 	w := newWorld(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db"))
 	w.clock = time.Now()
 	release := make(chan struct{})
-	var calls atomic.Int64
-	r := newReceiver(t, func(rw http.ResponseWriter, _ arrival) {
-		if calls.Add(1) == 1 {
+	const holdBack = "X-Hold-Back"
+	r := newReceiver(t, func(rw http.ResponseWriter, a arrival) {
+		if a.header.Get(holdBack) != "" {
 			<-release
 		}
 		rw.WriteHeader(http.StatusNoContent)
 	})
 	defer close(release)
+	var calls atomic.Int64
 	w.run(hooked(t, r), func(o *Options) {
 		o.Transport = roundTrip(func(req *http.Request) (*http.Response, error) {
+			if calls.Add(1) > 1 { // However slow the machine is, this one has its time.
+				return http.DefaultTransport.RoundTrip(req)
+			}
 			ctx, cancel := context.WithTimeout(req.Context(), 200*time.Millisecond)
 			defer cancel()
-			return http.DefaultTransport.RoundTrip(req.WithContext(ctx))
+			req = req.Clone(ctx)
+			req.Header.Set(holdBack, "yes")
+			return http.DefaultTransport.RoundTrip(req)
 		})
 	})
 	w.member("m1")

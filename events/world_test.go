@@ -217,7 +217,7 @@ func insertEvent(tx *store.Tx, member, eventType string, at time.Time) (string, 
 // until waits for a condition; what says which one.
 func (w *world) until(what string, ok func() bool) {
 	w.Helper()
-	end := time.Now().Add(30 * time.Second)
+	end := time.Now().Add(time.Minute)
 	for !ok() {
 		if time.Now().After(end) {
 			w.Fatalf("in vain: %s", what)

@@ -47,9 +47,9 @@ func TestHostileFiltersAreRefusedAtOnce(t *testing.T) {
 			} {
 				best := time.Hour
 				for range 5 {
-					start := time.Now()
+					before := cpuTime(t) // Others use the machine too.
 					err := parse()
-					best = min(best, time.Since(start))
+					best = min(best, cpuTime(t)-before)
 					var answer *Error
 					if !errors.As(err, &answer) || answer.Status != 400 {
 						t.Fatalf("%s: got %v, want 400", what, err)
@@ -79,11 +79,11 @@ func TestAdmittedFiltersAreCheap(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			best := time.Hour
 			for range 5 {
-				start := time.Now()
+				before := cpuTime(t)
 				if _, err := parseGeneral(text, testUserType, FilterOptions{}); err != nil {
 					t.Fatal(err)
 				}
-				best = min(best, time.Since(start))
+				best = min(best, cpuTime(t)-before)
 			}
 			t.Logf("%d bytes: %v", len(text), best)
 			if best > 60*time.Millisecond*raceFactor {

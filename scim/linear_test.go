@@ -54,7 +54,7 @@ func (h *history) do(client int, call linearCall, run func() linearAnswer) linea
 // check wants an order of the operations that explains all answers.
 func (h *history) check(t *testing.T, model porcupine.Model, seed uint64) {
 	t.Helper()
-	result, info := porcupine.CheckOperationsVerbose(model, h.ops, time.Minute)
+	result, info := porcupine.CheckOperationsVerbose(model, h.ops, 5*time.Minute)
 	if result == porcupine.Ok {
 		return
 	}

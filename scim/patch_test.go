@@ -470,12 +470,12 @@ func TestPatchThousandMembers(t *testing.T) {
 	for i := range 2000 {
 		ops = append(ops, fmt.Sprintf(`{"op":"remove","path":"members[value eq \"u%d\"]"}`, i))
 	}
-	start := time.Now()
+	before := cpuTime(t) // Others use the machine too.
 	_, delta, _, _, err := patchWith(Document{"displayName": "n"}, testGroup, profile(t, "okta"), envelope(strings.Join(ops, ",")))
 	if err != nil || len(delta.Remove) != 2000 {
 		t.Fatalf("%d removed, error %v", len(delta.Remove), err)
 	}
-	if took := time.Since(start); took > time.Second*raceFactor {
+	if took := cpuTime(t) - before; took > time.Second*raceFactor {
 		t.Errorf("took %v", took)
 	}
 	_, _, err = DecodePatch([]byte(envelope(strings.Join(append(ops, ops[0]), ","))), testGroup, profile(t, "okta"))

@@ -301,7 +301,7 @@ func (s *sequence) awaitAsk(before heardSignals) {
 	if now.taken == before.taken || now.unknown != before.unknown {
 		return
 	}
-	for range 2000 {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
 		s.mu.Lock()
 		n := len(s.asked)
 		s.mu.Unlock()
