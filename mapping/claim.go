@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/rollcall-sync/rollcall/internal/fold"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -159,7 +160,7 @@ func (r *numberRun) myReserved() ([]workspace.Number, error) {
 
 // myInvited lists the numbers that this person's invitation gives, read once.
 func (r *numberRun) myInvited() ([]workspace.Number, error) {
-	key := emailKey(r.attr(r.rules.nEmail).first())
+	key := fold.Email(r.attr(r.rules.nEmail).first())
 	if r.hasInvited || key == "" {
 		return r.invited, nil
 	}

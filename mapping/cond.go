@@ -8,7 +8,6 @@ import (
 	"golang.org/x/net/idna"
 
 	"github.com/rollcall-sync/rollcall/internal/dn"
-	"github.com/rollcall-sync/rollcall/internal/fold"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -362,21 +361,6 @@ func asciiDomain(email string) (string, bool) {
 func toASCII(domain string) (string, bool) {
 	d, err := idna.Lookup.ToASCII(strings.TrimSuffix(strings.TrimSpace(domain), "."))
 	return d, err == nil && d != ""
-}
-
-// emailKey is the folded address whose domain is in ASCII form: the key of
-// invitations and members.
-func emailKey(email string) string {
-	email = strings.TrimSpace(email)
-	at := strings.LastIndexByte(email, '@')
-	if at < 0 {
-		return fold.Key(email)
-	}
-	d, ok := toASCII(email[at+1:])
-	if !ok {
-		return fold.Key(email)
-	}
-	return fold.Key(email[:at]) + "@" + d
 }
 
 // dnCond asks whether an identity lies under a DN; people without a DN do

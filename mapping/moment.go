@@ -62,6 +62,7 @@ func parseSpan(s string) (time.Duration, error) {
 
 // endOfDay is the end of the day that lies span after now, in zone.
 func endOfDay(now workspace.Micros, span time.Duration, zone *time.Location) workspace.Micros {
-	t := now.Time().In(zone).Add(span)
+	// Days are those of the calendar, which may have 23 or 25 hours.
+	t := now.Time().In(zone).AddDate(0, 0, int(span/(24*time.Hour))).Add(span % (24 * time.Hour))
 	return workspace.At(time.Date(t.Year(), t.Month(), t.Day()+1, 0, 0, 0, 0, zone))
 }

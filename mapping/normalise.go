@@ -91,6 +91,13 @@ func Country(text string) (code string, ok bool) {
 		code = strings.ToUpper(text)
 		return code, phonenumbers.GetCountryCodeForRegion(code) != 0
 	}
-	code, ok = countryNames[foldText(text)]
+	name := foldText(text)
+	if code, ok = countryNames[name]; !ok {
+		code, ok = countryNames[otherSpelling.Replace(name)]
+	}
 	return code, ok
 }
+
+// otherSpelling turns how people and directories write the names of countries
+// into how countryNames does.
+var otherSpelling = strings.NewReplacer(" and ", " & ", "saint ", "st. ", "'", "’")

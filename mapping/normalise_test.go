@@ -65,6 +65,7 @@ func TestNormaliseTable(t *testing.T) {
 func TestCountry(t *testing.T) {
 	for text, want := range map[string]string{
 		"no": "NO", "NO": "NO", " gb ": "GB", "Norway": "NO", "NORWAY": "NO", "united  kingdom": "GB", "Germany": "DE",
+		"Czech Republic": "CZ", "Bosnia and Herzegovina": "BA", "Côte d'Ivoire": "CI", "Saint Lucia": "LC", "TÜRKIYE": "TR", "Hong Kong SAR": "HK",
 		"047": "", "": "", "Norge i Norden": "", "XX": "", "N": "", "NOR": "",
 	} {
 		if got, ok := Country(text); ok != (want != "") || ok && got != want {
@@ -93,4 +94,16 @@ func FuzzNormalise(f *testing.F) {
 			t.Fatalf("%q is not stable: %+v, %v", n.E164, again, err)
 		}
 	})
+}
+
+// Every name is its own key and leads to a country that numbers know.
+func TestCountryNames(t *testing.T) {
+	for name, code := range countryNames {
+		if got, ok := Country(name); !ok || got != code || foldText(name) != name {
+			t.Errorf("%q gives %q, %v; want %q", name, got, ok, code)
+		}
+		if back, ok := Country(code); !ok || back != code {
+			t.Errorf("%s (%s) is no region of phone numbers", code, name)
+		}
+	}
 }

@@ -1,6 +1,10 @@
 package mapping
 
-import "sort"
+import (
+	"maps"
+	"slices"
+	"sort"
+)
 
 // attrType finds the type of an attribute by name.
 func (c *compiler) attrType(name string) (attrType, bool) {
@@ -82,7 +86,7 @@ func (c *compiler) group(v value) (n int, name string, ok bool) {
 	if g, known := c.aliases[name]; known {
 		return c.numberGroup("alias "+name, g), name, true
 	}
-	for alias := range c.aliases {
+	for _, alias := range slices.Sorted(maps.Keys(c.aliases)) {
 		if len(alias) > 3 && editDistance(foldText(name), foldText(alias), 3) < 3 {
 			v.errorf("unknown group alias %q (LN02)%s if a group is really called so, write {name: %q}",
 				name, didYouMean(name, []string{alias}), name)
