@@ -35,26 +35,12 @@ func (d *Dispatcher) Handler(authorize Authorize) http.Handler {
 	a := &api{d: d, store: d.opt.Store, authorize: authorize, log: d.opt.Logger, now: d.opt.Now, maxWait: 30 * time.Second}
 	mux := http.NewServeMux()
 	for pattern, serve := range map[string]http.HandlerFunc{
-		patternKeys: a.jwks, patternSets: a.sets, patternEpochs: a.epochs,
-		patternFeed: a.revocations, patternEpoch: a.epoch,
+		"GET /v1/jwks": a.jwks, "POST /v1/sets/{stream}": a.sets, "GET /v1/epochs": a.epochs,
+		"GET /v1/revocations": a.revocations, "GET /v1/members/{id}/epoch": a.epoch,
 	} {
 		mux.HandleFunc(pattern, serve)
 	}
 	return mux
-}
-
-// The paths of Handler.
-const (
-	patternKeys   = "GET /v1/jwks"
-	patternSets   = "POST /v1/sets/{stream}"
-	patternEpochs = "GET /v1/epochs"
-	patternFeed   = "GET /v1/revocations"
-	patternEpoch  = "GET /v1/members/{id}/epoch"
-)
-
-// Patterns are the http.ServeMux patterns of what Handler serves.
-func Patterns() []string {
-	return []string{patternKeys, patternSets, patternEpochs, patternFeed, patternEpoch}
 }
 
 // jwks shows the public keys that signed in the last 30 days (RFC 7517 5).

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"regexp"
-	"sort"
 	"strings"
 	"time"
 
@@ -109,7 +108,7 @@ func (c *compiler) compileFile(root value) {
 	c.readSections(f)
 	f.get("tests") // read once the rules stand
 	f.done()
-	c.finish()
+	c.rules.attrs = c.attrs
 }
 
 // each calls read for every entry of an optional table.
@@ -386,18 +385,4 @@ func (c *compiler) always() {
 	} {
 		*a.n, _ = c.attrNumber(a.name)
 	}
-}
-
-// finish closes the compiled rules.
-func (c *compiler) finish() {
-	c.rules.attrs = c.attrs
-	authors := map[string]bool{}
-	for _, a := range c.rules.authors {
-		authors[a] = true
-	}
-	c.rules.authors = c.rules.authors[:0]
-	for a := range authors {
-		c.rules.authors = append(c.rules.authors, a)
-	}
-	sort.Strings(c.rules.authors)
 }

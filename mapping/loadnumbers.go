@@ -104,7 +104,7 @@ func (c *compiler) readNumber(t *fields) {
 		v.errorf("buy: is not supported by this version; numbers come from the inventory (MR8)")
 	}
 	t.done()
-	if len(c.problems) == problems && c.keep(&x.row) {
+	if len(c.problems) == problems && x.live {
 		c.rules.numbers = append(c.rules.numbers, x)
 	}
 }

@@ -119,14 +119,6 @@ func (r *row) eval(s *subject) Truth {
 	return r.cond.eval(s)
 }
 
-// keep adds a live row's author to the rules.
-func (c *compiler) keep(r *row) bool {
-	if r.live && r.owner != "" {
-		c.rules.authors = append(c.rules.authors, r.owner)
-	}
-	return r.live
-}
-
 // rows reads the rows of a section that is a list.
 func (c *compiler) rows(f *fields, section string, read func(f *fields)) {
 	v, has := f.get(section)

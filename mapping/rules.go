@@ -40,7 +40,6 @@ type Rules struct {
 	timed     bool
 	bounds    []workspace.Micros // since and until of live rows; zero: none
 	reason    *textRow
-	authors   []string
 
 	// Numbers of the attributes that every evaluation may look at.
 	nName, nGiven, nFamily, nUserName, nEmail, nCountry, nOffice, nPool, nSite int
@@ -167,10 +166,6 @@ type GroupKey struct {
 // OwnerRows lists the live number_owner rows in file order. The slice is
 // shared and must not be changed.
 func (r *Rules) OwnerRows() []OwnerRow { return r.ownerRows }
-
-// Authors lists the e-mail addresses that answer for live rows, sorted. The
-// slice is shared and must not be changed.
-func (r *Rules) Authors() []string { return r.authors }
 
 // SourceGroups lists the directory groups that rows name for one connection,
 // each once, in the order of the file: by immutable id, or by display name; a

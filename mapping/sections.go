@@ -56,7 +56,7 @@ func (c *compiler) readSections(f *fields) {
 	c.rows(f, "exclude", func(t *fields) {
 		x, ok := c.readRow(t, true)
 		t.done()
-		if ok && c.keep(&x) {
+		if ok && x.live {
 			if x.cond == nil {
 				t.at.errorf("excludes everybody; an exclude row needs `if:`")
 			}
@@ -66,7 +66,7 @@ func (c *compiler) readSections(f *fields) {
 	c.rows(f, "protect", func(t *fields) {
 		x, ok := c.readRow(t, true)
 		t.done()
-		if ok && c.keep(&x) {
+		if ok && x.live {
 			r.protect = append(r.protect, x)
 		}
 	})
@@ -77,7 +77,7 @@ func (c *compiler) readSections(f *fields) {
 			// Without the row everybody would be a member.
 			t.at.errorf("eligible is one row that always counts: no mode, since or until")
 		}
-		if fine && c.keep(&x) {
+		if fine && x.live {
 			r.eligible = &x
 		}
 	}
@@ -146,7 +146,7 @@ func (c *compiler) readRoles(f *fields) {
 				closedBy = b.id
 			}
 		}
-		if ok && c.keep(&x.row) {
+		if ok && x.live {
 			c.rules.roles = append(c.rules.roles, x)
 		}
 	})
@@ -261,7 +261,7 @@ func (c *compiler) readExpiry(t *fields) {
 	if !hasEnd && !hasDefault {
 		t.at.errorf("an expiry row needs end: {attr: ...} or default: 90d (MR3)")
 	}
-	if ok && c.keep(&x.row) {
+	if ok && x.live {
 		c.rules.expiry = append(c.rules.expiry, x)
 	}
 }
@@ -310,7 +310,7 @@ func (c *compiler) readGroup(t *fields) {
 		to.errorf("a group from an attribute needs allow: [..] or create: true (MR4)")
 	}
 	t.done()
-	if ok && c.keep(&x.row) {
+	if ok && x.live {
 		c.rules.groupRows = append(c.rules.groupRows, x)
 	}
 }
@@ -329,7 +329,7 @@ func (c *compiler) readText(f *fields, section, usual string) *textRow {
 		t.at.errorf("from: is missing, as in from: {attr: %s}", usual)
 	}
 	t.done()
-	if ok && x.attr >= 0 && c.keep(&x.row) {
+	if ok && x.attr >= 0 && x.live {
 		return &x
 	}
 	return nil
@@ -344,7 +344,7 @@ func (c *compiler) readOwnerRow(t *fields) {
 		v, _ := t.get("each")
 		x.attr, x.direct = c.textAttr(v)
 		t.done()
-		if ok && x.attr >= 0 && c.keep(&x.row) {
+		if ok && x.attr >= 0 && x.live {
 			c.rules.ownEach = append(c.rules.ownEach, x)
 		}
 		return
@@ -369,7 +369,7 @@ func (c *compiler) readOwnerRow(t *fields) {
 	}
 	t.known = append(t.known, "each")
 	t.done()
-	if ok && c.keep(&b) {
+	if ok && b.live {
 		c.rules.ownerRows = append(c.rules.ownerRows, x)
 	}
 }

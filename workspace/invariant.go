@@ -43,23 +43,6 @@ func Audit(v *View, p *Policy) []Violation {
 	return out
 }
 
-// Broken returns the violations of after that before did not have, or had
-// less badly. An old fault blocks nothing, else it would freeze the workspace.
-func Broken(before, after *View, p *Policy) []Violation {
-	type key struct{ id, subject string }
-	old := make(map[key]int)
-	for _, x := range Audit(before, p) {
-		old[key{x.ID, x.Subject.Type + x.Subject.ID}] = x.Size
-	}
-	var out []Violation
-	for _, x := range Audit(after, p) {
-		if x.Size > old[key{x.ID, x.Subject.Type + x.Subject.ID}] {
-			out = append(out, x)
-		}
-	}
-	return out
-}
-
 func memberRef(m *Member) Ref { return Ref{Type: "member", ID: m.ID, Label: m.Email} }
 
 func numberRef(n *Number) Ref { return Ref{Type: "number", ID: n.ID, Label: n.E164} }

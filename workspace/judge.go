@@ -268,27 +268,7 @@ func (j *judge) base(c *Change, now *Member, a authority, d *Decision) bool {
 	case MemberCreate:
 		return j.joins(c, a, d)
 	case MemberUpdate:
-		after, ok := c.After.(Member)
-		moves := ok && now != nil && after.AccessEnd != now.AccessEnd
-		if a.member != "" && now != nil && now.ID == a.member {
-			if moves {
-				return d.deny("", ScopeSelf, "Nobody moves the end of their own access; "+j.words(c, a)+".", "Another Admin or Owner does.")
-			}
-			d.Rule, d.Reason = ScopeSelf, "Everybody edits their own profile."
-			return false
-		}
-		if a.role < RoleAdmin {
-			return d.deny("", ScopeSelf, "A profile is edited by its owner, an Admin or an Owner; "+j.words(c, a)+".",
-				j.label(c)+" edits this, or an Admin or Owner does.")
-		}
-		switch { // to set the end of somebody's access is to end it, later
-		case a.person && moves && now.Role == RoleOwner:
-			return j.need(c, a, OwnerChange, ScopeOwnerEdge, d)
-		case a.person && moves:
-			return j.need(c, a, MemberRemoving, "", d)
-		}
-		d.Rule, d.Reason = ScopeSelf, "Admins and Owners edit profiles."
-		return false
+		return j.profile(c, now, a, d)
 	case MemberLink:
 		if a.person {
 			return j.need(c, a, IntegrationConfigure, "", d)
@@ -310,14 +290,7 @@ func (j *judge) base(c *Change, now *Member, a authority, d *Decision) bool {
 		}
 		return j.need(c, a, MemberRemoving, "", d)
 	case MemberSessions:
-		switch {
-		case a.member != "" && now != nil && now.ID == a.member:
-			d.Rule, d.Reason = ScopeSelf, "Everybody ends their own sessions."
-			return false
-		case a.person && now != nil && now.Role == RoleOwner:
-			return j.need(c, a, OwnerChange, ScopeOwnerEdge, d)
-		}
-		return j.need(c, a, MemberRemoving, "", d)
+		return j.sessions(c, now, a, d)
 	case NumberCreate, NumberBuy:
 		return j.need(c, a, NumberAdd, "", d)
 	case NumberUpdate, NumberAssign, NumberUnassign, NumberAccess, NumberOwner, NumberRing, NumberReserve, NumberReleased:
@@ -353,6 +326,43 @@ func (j *judge) base(c *Change, now *Member, a authority, d *Decision) bool {
 	}
 	return d.deny("", "M00", "No row of the role matrix speaks of "+string(c.Kind)+"; "+j.words(c, a)+".",
 		"Make this change in the product itself.")
+}
+
+// profile judges a change of what a profile says, the end of access included.
+func (j *judge) profile(c *Change, now *Member, a authority, d *Decision) bool {
+	after, ok := c.After.(Member)
+	moves := ok && now != nil && after.AccessEnd != now.AccessEnd
+	if a.member != "" && now != nil && now.ID == a.member {
+		if moves {
+			return d.deny("", ScopeSelf, "Nobody moves the end of their own access; "+j.words(c, a)+".", "Another Admin or Owner does.")
+		}
+		d.Rule, d.Reason = ScopeSelf, "Everybody edits their own profile."
+		return false
+	}
+	if a.role < RoleAdmin {
+		return d.deny("", ScopeSelf, "A profile is edited by its owner, an Admin or an Owner; "+j.words(c, a)+".",
+			j.label(c)+" edits this, or an Admin or Owner does.")
+	}
+	switch { // to set the end of somebody's access is to end it, later
+	case a.person && moves && now.Role == RoleOwner:
+		return j.need(c, a, OwnerChange, ScopeOwnerEdge, d)
+	case a.person && moves:
+		return j.need(c, a, MemberRemoving, "", d)
+	}
+	d.Rule, d.Reason = ScopeSelf, "Admins and Owners edit profiles."
+	return false
+}
+
+// sessions judges the end of somebody's sessions.
+func (j *judge) sessions(c *Change, now *Member, a authority, d *Decision) bool {
+	switch {
+	case a.member != "" && now != nil && now.ID == a.member:
+		d.Rule, d.Reason = ScopeSelf, "Everybody ends their own sessions."
+		return false
+	case a.person && now != nil && now.Role == RoleOwner:
+		return j.need(c, a, OwnerChange, ScopeOwnerEdge, d)
+	}
+	return j.need(c, a, MemberRemoving, "", d)
 }
 
 // joins judges the making of a member: by a directory, an invitation or a

@@ -14,10 +14,9 @@ const (
 // The sources of a role or grant that are no mapping row; a row's are
 // "rule ID" (I8).
 const (
-	SourceManual     = "manual"
-	SourceInvitation = "invitation"
-	SourceDomain     = "domain"
-	SourceOwners     = "owners" // the configuration's first Owner
+	SourceManual = "manual"
+	SourceDomain = "domain"
+	SourceOwners = "owners" // the configuration's first Owner
 )
 
 // Member is a person in the workspace. A person in a directory is an
