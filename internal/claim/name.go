@@ -48,7 +48,7 @@ func Parse(text string) (Name, error) {
 		return Name{}, fmt.Errorf("%q is no domain name", text)
 	}
 	for label := range strings.SplitSeq(ascii, ".") {
-		if label == "" || len(label) > 63 || strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") {
+		if label == "" || len(label) > 63 {
 			return Name{}, fmt.Errorf("%q is no domain name", text)
 		}
 	}

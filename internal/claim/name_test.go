@@ -17,7 +17,7 @@ func TestParse(t *testing.T) {
 		"acme.com": "acme.com", " ACME.Com. ": "acme.com", "bücher.example.de": "xn--bcher-kva.example.de",
 		"xn--bcher-kva.de": "xn--bcher-kva.de", "BÜCHER.de": "xn--bcher-kva.de", "faß.de": "xn--fa-hia.de",
 		"": "", "acme..com": "", "acme.com..": "", "ann@acme.com": "", "https://acme.com": "", "*.acme.com": "", "192.0.2.1": "",
-		"[192.0.2.1]": "", "2001:db8::1": "", "_dmarc.acme.com": "", "acme com": "", "-acme.com": "", "xn--a.com": "", "a\x00b.com": "",
+		"[192.0.2.1]": "", "2001:db8::1": "", "_dmarc.acme.com": "", "acme com": "", "-acme.com": "", "acme-.com": "", "acme.-com": "", "xn--a.com": "", "a\x00b.com": "",
 		strings.Repeat("a.", 130) + "com": "", strings.Repeat("a", 64) + ".com": "", "acme.com\n": "acme.com",
 	} {
 		n, err := claim.Parse(text)
@@ -27,6 +27,17 @@ func TestParse(t *testing.T) {
 	}
 	if n, err := claim.Parse("xn--bcher-kva.de"); err != nil || n.Unicode != "bücher.de" || n.String() != "xn--bcher-kva.de (bücher.de)" {
 		t.Errorf("%+v %v", n, err)
+	}
+}
+
+// TestParseSaysWhat: people paste addresses and URLs, and are told which part
+// is wanted (DC6).
+func TestParseSaysWhat(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"ann@acme.com", "https://acme.com", "*.acme.com", "acme com"} {
+		if _, err := claim.Parse(text); err == nil || !strings.Contains(err.Error(), "the part after the @") {
+			t.Errorf("%q: %v", text, err)
+		}
 	}
 }
 

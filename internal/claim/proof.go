@@ -103,7 +103,7 @@ func (r *Resolver) servers(ctx context.Context, domain string) []string {
 // NXDOMAIN, or a name without TXT.
 func notThere(err error) bool {
 	var dns *net.DNSError
-	return errors.As(err, &dns) && dns.IsNotFound && !dns.IsTemporary && !dns.IsTimeout
+	return errors.As(err, &dns) && dns.IsNotFound
 }
 
 // whyDNS says what went wrong without the resolver's address.

@@ -70,6 +70,28 @@ func TestProof(t *testing.T) {
 	}
 }
 
+// TestNameServers (DC2): those of the registered name count, in any order and
+// letter case, and no more than a zone has.
+func TestNameServers(t *testing.T) {
+	t.Parallel()
+	dns := dnstest.New(t)
+	dns.NS("acme.org", "NS2.provider.net", "ns1.provider.net", "ns1.Provider.net")
+	dns.NS("mail.acme.org", "ns.elsewhere.net")
+	many := make([]string, 33)
+	for i := range many {
+		many[i] = fmt.Sprintf("n%d.x.net", i)
+	}
+	dns.NS("many.org", many...)
+	r := claim.NewResolver(dns.Addr)
+	for domain, want := range map[string][]string{
+		"acme.org": {"ns1.provider.net", "ns2.provider.net"}, "mail.acme.org": {"ns1.provider.net", "ns2.provider.net"}, "many.org": nil, "none.org": nil,
+	} {
+		if got := r.Look(t.Context(), domain, claim.NewChallenge()).Servers; !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", domain, got, want)
+		}
+	}
+}
+
 // TestNoNameServer: a resolver that is not there is trouble, and its address
 // stays out of what people read.
 func TestNoNameServer(t *testing.T) {

@@ -20,6 +20,9 @@ func TestBadAddress(t *testing.T) {
 			t.Errorf("%q: %q, want good %t", text, got, good)
 		}
 	}
+	if got := BadAddress(""); got != "the address is missing" {
+		t.Errorf("nothing: %q", got)
+	}
 }
 
 // FuzzBadAddress: what passes is read by a mail library as that very address,

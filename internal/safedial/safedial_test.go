@@ -59,6 +59,8 @@ var hostile = map[string]string{
 	"backslash":             `https://public.test\@127.0.0.1/`,
 	"blank":                 "https://public.test /",
 	"newline":               "https://public.test\n.evil.test/",
+	"fragment of a name":    "https://public.test/#x",
+	"percent in a name":     "https://public%25.test/",
 	"fragment":              "https://127.0.0.1#@public.test/",
 	"percent in the host":   "https://127.0.0.1%2epublic.test/",
 	"plain http":            "http://public.test/",

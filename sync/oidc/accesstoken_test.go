@@ -95,6 +95,32 @@ func TestAccessTokens(t *testing.T) {
 	}
 }
 
+// TestAccessTokensOfTwoIssuers: two authorization servers may give a client the
+// same name; each token leads to its own issuer's connection.
+func TestAccessTokensOfTwoIssuers(t *testing.T) {
+	t.Parallel()
+	one, two, at := newOP(t), newOP(t), &clock{at: time.Now()}
+	terms := func(connection string, o *op) AccessTerms {
+		return AccessTerms{
+			Workspace: "acme", Connection: connection, Audience: testEndpoint,
+			Config: AccessTokenConfig{Issuer: o.server.URL, Subjects: []string{"c-1"}, AllowPrivateNetworks: []string{"127.0.0.0/8"}},
+		}
+	}
+	a, err := NewAccessTokens([]AccessTerms{terms("first", one), terms("second", two)}, nil, at.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(a.Close)
+	for want, o := range map[string]*op{"first": one, "second": two} {
+		if _, got, _, err := a.Prove(t.Context(), o.sign("at+jwt", accessClaimsAt(o, at))); got != want || err != nil {
+			t.Errorf("%q, %v; want %s", got, err, want)
+		}
+	}
+	if _, _, _, err := a.Prove(t.Context(), one.sign("at+jwt", accessClaimsAt(two, at))); !errors.Is(err, ErrAccessToken) {
+		t.Errorf("signed by the other issuer: %v", err)
+	}
+}
+
 // TestAccessTokensForged: whoever lacks the issuer's key gets nowhere, and does
 // not make us ask the issuer again and again (OI5).
 func TestAccessTokensForged(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"net/http"
 	"net/url"
 	"os"
 	"slices"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+	"golang.org/x/oauth2"
 
 	"github.com/rollcall-sync/rollcall/internal/secret"
 	"github.com/rollcall-sync/rollcall/sync"
@@ -191,6 +193,35 @@ func TestClientKeyRotates(t *testing.T) {
 	}
 	if probe := p.Check(t.Context()); !slices.ContainsFunc(probe.Rights, func(r sync.Right) bool { return r.Need == "the file of sign_in.key" && !r.Granted }) {
 		t.Errorf("%+v", probe)
+	}
+}
+
+// OI7: what is given to the library reaches the token endpoint and nothing else.
+func TestProofGoesToTheTokenEndpointAlone(t *testing.T) {
+	t.Parallel()
+	o := newOP(t)
+	p, _ := o.provider(nil)
+	e, err := p.endpoints(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, ok := p.withClient(t.Context(), e).Value(oauth2.HTTPClient).(*http.Client)
+	if !ok {
+		t.Fatal("no client")
+	}
+	for _, at := range []string{o.server.URL + "/userinfo", o.server.URL + "/token?x"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, at, strings.NewReader("a=b"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := client.Do(req)
+		if err == nil {
+			err = res.Body.Close()
+			t.Errorf("%s was asked, %v", at, err)
+		}
+	}
+	if o.count("/token")+o.count("/userinfo") != 0 {
+		t.Error("something was sent")
 	}
 }
 

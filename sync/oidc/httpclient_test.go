@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -93,6 +95,16 @@ func TestClientRefusesPrivateNetworks(t *testing.T) {
 	}
 	if _, _, err := get(t, c, server.URL); !errors.Is(err, safedial.ErrRefused) {
 		t.Errorf("loopback: %v", err)
+	}
+	if _, _, err := get(t, loopbackClient(t, 0), "https://10.1.2.3/"); !errors.Is(err, safedial.ErrRefused) {
+		t.Errorf("a network that is not named: %v", err)
+	}
+	junk := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(junk, []byte("no certificate"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewClient(ClientOptions{CA: "file:" + junk}); err == nil {
+		t.Error("a file without an authority is taken")
 	}
 	if _, err := NewClient(ClientOptions{AllowPrivateNetworks: []string{"10.0.0.1"}}); err == nil {
 		t.Error("a range that is none is taken")

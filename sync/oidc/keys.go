@@ -133,7 +133,7 @@ func (s *keySet) read(ctx context.Context, now time.Time) error {
 	var keys []jose.JSONWebKey
 	for _, raw := range set.Keys[:min(len(set.Keys), maxKeys)] {
 		var k jose.JSONWebKey
-		if err := json.Unmarshal(raw, &k); err == nil && k.IsPublic() && k.Valid() {
+		if err := json.Unmarshal(raw, &k); err == nil && k.Valid() {
 			keys = append(keys, k)
 		}
 	}

@@ -63,8 +63,9 @@ func (p *Provider) Alive(ctx context.Context, subject, sealed string, keep func(
 		}
 		return answer, fmt.Errorf("%w: %w", sync.ErrProvider, redact(err))
 	}
-	// OI9: an answer without a refresh token leaves the old one good.
-	if fresh.RefreshToken != "" && (fresh.RefreshToken != token.Reveal() || stale) {
+	// OI9: an answer without a refresh token leaves the old one good; the
+	// library then gives that one.
+	if fresh.RefreshToken != token.Reveal() || stale {
 		again, err := p.Seal(subject, fresh.RefreshToken)
 		if err != nil {
 			return sync.Alive{Kind: sync.AnswerTrouble, Code: "key_ring"}, err

@@ -40,7 +40,14 @@ func TestAnswers(t *testing.T) {
 		"invalid_client":                      {status(401, `{"error":"invalid_client"}`), nil, sync.AnswerUnsent, false},
 		"unauthorized_client":                 {status(400, `{"error":"unauthorized_client"}`), nil, sync.AnswerUnsent, false},
 		"temporarily_unavailable":             {status(400, `{"error":"temporarily_unavailable"}`), nil, sync.AnswerUnsent, false},
+		"unsupported_grant_type":              {status(400, `{"error":"unsupported_grant_type"}`), nil, sync.AnswerUnsent, false},
+		"invalid_request":                     {status(400, `{"error":"invalid_request","error_description":"canary-refresh-1"}`), nil, sync.AnswerUnsent, false},
+		"invalid_scope":                       {status(400, `{"error":"invalid_scope"}`), nil, sync.AnswerUnsent, false},
+		"slow_down":                           {status(400, `{"error":"slow_down"}`), nil, sync.AnswerUnsent, false},
 		"interaction_required":                {status(400, `{"error":"interaction_required"}`), nil, sync.AnswerTrouble, false},
+		"login_required":                      {status(400, `{"error":"login_required"}`), nil, sync.AnswerTrouble, false},
+		"consent_required":                    {status(400, `{"error":"consent_required"}`), nil, sync.AnswerTrouble, false},
+		"server_error":                        {status(400, `{"error":"server_error"}`), nil, sync.AnswerTrouble, false},
 		"an unknown code":                     {status(400, `{"error":"computer_says_no"}`), nil, sync.AnswerTrouble, false},
 		"invalid_grant with 500":              {status(500, `{"error":"invalid_grant"}`), nil, sync.AnswerTrouble, false},
 		"invalid_grant with 200":              {status(200, `{"error":"invalid_grant"}`), nil, sync.AnswerTrouble, false},
@@ -91,6 +98,40 @@ func TestAnswers(t *testing.T) {
 				t.Errorf("asked with %v", form)
 			}
 		})
+	}
+}
+
+// OL5: a new ID token must be of the same person.
+func TestIDTokenOfSomebodyElse(t *testing.T) {
+	t.Parallel()
+	o := newOP(t)
+	p, c := o.provider(nil)
+	o.claims = with(o.idClaims(c), map[string]any{"nonce": nil, "sub": "u-cy"})
+	got, err := p.Alive(t.Context(), testSubject, sealedGrant(t, p, "canary-refresh-1"), func(string) error { return nil })
+	if got.Kind != sync.AnswerTrouble || !errors.Is(err, errMismatch) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// ON3: what an older key of the ring has sealed is sealed anew, on request and
+// when its token is used, even if the provider gives the same token again.
+func TestReseal(t *testing.T) {
+	t.Parallel()
+	o := newOP(t)
+	p, _ := o.provider(nil)
+	sealed := sealedGrant(t, p, "canary-refresh-1")
+	p.opt.Ring = NewRing(secretFile(t, otherKey+testKeys))
+	again, err := p.Reseal(testSubject, sealed)
+	if err != nil || !strings.HasPrefix(again, "k2.") {
+		t.Fatalf("%q, %v", again, err)
+	}
+	if third, err := p.Reseal(testSubject, again); err != nil || third != again {
+		t.Errorf("%q, %v", third, err)
+	}
+	o.token = status(200, `{"access_token":"a","token_type":"Bearer","refresh_token":"canary-refresh-1"}`)
+	kept := ""
+	if _, err := p.Alive(t.Context(), testSubject, sealed, func(s string) error { kept = s; return nil }); err != nil || !strings.HasPrefix(kept, "k2.") {
+		t.Errorf("kept %q, %v", kept, err)
 	}
 }
 

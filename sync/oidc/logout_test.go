@@ -1,9 +1,11 @@
 package oidc
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,6 +58,8 @@ func TestLogoutTokens(t *testing.T) {
 		switch {
 		case row.good && (err != nil || len(got.Events) != 1 || got.Events[0].Kind != sync.SignalLogout):
 			t.Errorf("%s: %+v, %v", name, got, err)
+		case row.good && (got.JTI != o.server.URL+" j1" || got.Until.Before(c.now().Add(2*time.Minute))):
+			t.Errorf("%s: remembered as %q until %s, and it is good for two minutes", name, got.JTI, got.Until)
 		case !row.good && !errors.Is(err, sync.ErrSignal):
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
@@ -63,6 +67,20 @@ func TestLogoutTokens(t *testing.T) {
 	p.cfg.Signals.BackchannelLogout = false
 	if _, err := p.Logout(t.Context(), o.sign("logout+jwt", good)); !errors.Is(err, sync.ErrSignal) {
 		t.Errorf("a connection that takes none: %v", err)
+	}
+}
+
+// OI3, OS2: where `sub` names the person to this application alone, it is not
+// the person's id; the session is.
+func TestLogoutWhereSubIsNoID(t *testing.T) {
+	t.Parallel()
+	o := newOP(t)
+	p, c := o.provider(func(cfg *Config) { cfg.SignIn.Subject = "oid" })
+	for oid, want := range map[any]string{nil: "", "o-1": "o-1"} {
+		got, err := p.Logout(t.Context(), o.sign("logout+jwt", with(o.logoutClaims(c), map[string]any{"oid": oid})))
+		if err != nil || got.Events[0].Subject != want || got.Events[0].SID != "s1" {
+			t.Errorf("oid %v: %+v, %v", oid, got, err)
+		}
 	}
 }
 
@@ -132,9 +150,15 @@ func TestSecurityEventTokens(t *testing.T) {
 		switch {
 		case row.good && (err != nil || len(got.Events) != 1 || got.Events[0].Kind != sync.SignalRevoked || got.Events[0].Subject != testSubject):
 			t.Errorf("%s: %+v, %v", name, got, err)
+		case row.good && (got.JTI != o.server.URL+" j1" || got.Until.Before(got.Events[0].At.Add(maxSignalAge))):
+			t.Errorf("%s: remembered as %q until %s", name, got.JTI, got.Until)
 		case !row.good && !errors.Is(err, sync.ErrSignal):
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
+	}
+	p.cfg.Signals.SSF = SSF{}
+	if _, err := p.Set(t.Context(), o.sign("secevent+jwt", good)); !errors.Is(err, sync.ErrSignal) {
+		t.Errorf("a connection without a stream: %v", err)
 	}
 }
 
@@ -176,6 +200,7 @@ func TestEventsAndSubjects(t *testing.T) {
 		},
 		"by address":        {risc + "account-disabled", map[string]any{"format": "email", "email": "bo@acme.com"}, map[string]any{}, "account-disabled   0s"},
 		"of another issuer": {risc + "account-disabled", map[string]any{"format": "iss_sub", "iss": "https://evil.example", "sub": testSubject}, map[string]any{}, "account-disabled   0s"},
+		"an unknown format": {risc + "account-disabled", map[string]any{"format": "did", "id": "u-cy", "sub": testSubject}, map[string]any{}, "account-disabled   0s"},
 		"an old draft":      {caep + "session-revoked", nil, map[string]any{"subject": me}, "session-revoked u-bo  0s"},
 	} {
 		claims := o.setOf(c, row.event, row.body)
@@ -232,19 +257,71 @@ func TestPollStream(t *testing.T) {
 	}
 }
 
-// ON1: a transmitter's endpoints stay at its host.
+// ON1: a transmitter's endpoints stay at its host; no other is ever asked.
 func TestTransmitterStaysAtItsHost(t *testing.T) {
 	t.Parallel()
+	const thief = "https://evil.example"
+	for name, change := range map[string]func(meta map[string]any, poll *string){
+		"issuer":  func(meta map[string]any, _ *string) { meta["issuer"] = thief },
+		"keys":    func(meta map[string]any, _ *string) { meta["jwks_uri"] = thief + "/keys" },
+		"streams": func(meta map[string]any, _ *string) { meta["configuration_endpoint"] = thief + "/streams" },
+		"polling": func(_ map[string]any, poll *string) { *poll = thief + "/streams" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOP(t)
+			p, _ := o.provider(func(cfg *Config) {
+				cfg.Signals.SSF.Mode, cfg.Signals.SSF.Authorization = "poll", secretFile(t, "canary-bearer")
+			})
+			poll := o.server.URL + "/streams"
+			o.metadata = map[string]any{"issuer": o.server.URL, "jwks_uri": o.server.URL + "/keys", "configuration_endpoint": o.server.URL + "/streams"}
+			change(o.metadata, &poll)
+			o.streams = func(w http.ResponseWriter, _ *http.Request) {
+				o.send(w, []any{map[string]any{"delivery": map[string]any{"method": pollDelivery, "endpoint_url": poll}}})
+			}
+			if _, err := p.Poll(t.Context(), nil, nil); !errors.Is(err, sync.ErrProvider) || !strings.Contains(err.Error(), "another host") {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// ON1, ON4: what a transmitter said holds while it is away, with its keys; a
+// host that nobody has approved stops it.
+func TestTransmitterAway(t *testing.T) {
+	t.Parallel()
 	o := newOP(t)
-	p, _ := o.provider(func(cfg *Config) {
-		cfg.Signals.SSF.Mode, cfg.Signals.SSF.Authorization = "poll", secretFile(t, "canary-bearer")
-	})
-	o.streams = func(w http.ResponseWriter, _ *http.Request) {
-		o.send(w, []any{map[string]any{"delivery": map[string]any{"method": pollDelivery, "endpoint_url": "https://evil.example/poll"}}})
+	p, c := o.provider(nil)
+	var said error
+	p.opt.Hosts = func(context.Context, string, []sync.Endpoint) error { return said }
+	hears := func(want error) {
+		t.Helper()
+		o.mu.Lock()
+		token := o.sign("secevent+jwt", o.setOf(c, caep+"session-revoked", map[string]any{}))
+		o.mu.Unlock()
+		if _, err := p.Set(t.Context(), token); !errors.Is(err, want) || want == nil && err != nil {
+			t.Errorf("%v, want %v", err, want)
+		}
 	}
-	if _, err := p.Poll(t.Context(), nil, nil); !errors.Is(err, sync.ErrProvider) {
-		t.Error(err)
+	good := map[string]any{"issuer": o.server.URL, "jwks_uri": o.server.URL + "/keys"}
+	if _, err := p.transmitter(t.Context()); err != nil {
+		t.Fatal(err)
 	}
+	c.forward(50 * time.Minute)
+	hears(nil)
+	c.forward(11 * time.Minute) // the metadata is read anew, the keys are not
+	hears(nil)
+	if n := o.count("/keys"); n != 1 {
+		t.Errorf("%d fetches of the keys, want 1", n)
+	}
+	o.set(func() { o.metadata = map[string]any{} })
+	c.forward(61 * time.Minute)
+	hears(nil)
+	o.set(func() { o.metadata = good })
+	said = sync.ErrHostChanged
+	hears(sync.ErrHostChanged)
+	o.set(func() { o.metadata = map[string]any{} })
+	hears(sync.ErrProvider) // what was good before leads nowhere either
 }
 
 func FuzzSignals(f *testing.F) {

@@ -32,6 +32,7 @@ type op struct {
 	kid       string
 	keys      []jose.JSONWebKey
 	discovery map[string]any
+	metadata  map[string]any // of the transmitter; nil is the usual
 	fetches   map[string]int // by path
 	// token and userInfo answer those endpoints; nil is the usual answer.
 	token, userInfo, streams http.HandlerFunc
@@ -63,6 +64,10 @@ func newOP(t *testing.T) *op {
 	})
 	mux.HandleFunc("/revoke", func(w http.ResponseWriter, r *http.Request) { o.note(r) })
 	mux.HandleFunc("/ssf", func(w http.ResponseWriter, _ *http.Request) {
+		if o.metadata != nil {
+			o.send(w, o.metadata)
+			return
+		}
 		o.send(w, map[string]any{"issuer": o.server.URL, "jwks_uri": o.server.URL + "/keys", "configuration_endpoint": o.server.URL + "/streams"})
 	})
 	mux.HandleFunc("/streams", func(w http.ResponseWriter, r *http.Request) { o.streams(w, r) })

@@ -207,7 +207,7 @@ func (c *Config) checkEndpoint(text string) error {
 		return fmt.Errorf("%s://%s is not https", u.Scheme, u.Host)
 	}
 	known := u.Host == issuer.Host ||
-		u.Scheme == "https" && slices.ContainsFunc(vendorHosts[c.vendor()].endpoints, func(h string) bool { return strings.EqualFold(h, u.Host) }) ||
+		slices.ContainsFunc(vendorHosts[c.vendor()].endpoints, func(h string) bool { return strings.EqualFold(h, u.Host) }) ||
 		slices.ContainsFunc(c.EndpointHosts, func(h string) bool { return strings.EqualFold(h, u.Hostname()) })
 	if !known {
 		return fmt.Errorf("%s is another host than the issuer's: if it is the provider's, add it to endpoint_hosts", u.Host)

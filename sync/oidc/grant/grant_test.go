@@ -233,6 +233,7 @@ func TestRefusals(t *testing.T) {
 		"unauthorized":    {401, `<html>canary-secret</html>`, true, "401"},
 		"server_error":    {400, `{"error":"server_error"}`, false, "server_error"},
 		"unavailable":     {503, ``, false, "503"},
+		"for the moment":  {400, `{"error":"temporarily_unavailable"}`, false, "temporarily_unavailable"},
 		"500 and a body":  {500, `{"error":"invalid_client"}`, false, "500"},
 		"odd code":        {400, `{"error":"canary-secret with blanks"}`, false, "400"},
 		"200 without one": {200, `{"token_type":"Bearer"}`, false, "without a token"},
@@ -302,6 +303,8 @@ func TestWait(t *testing.T) {
 		"date without Date":  {map[string]string{"Retry-After": now.Add(time.Minute).Format(http.TimeFormat)}, time.Minute},
 		"reset by its clock": {map[string]string{"X-Rate-Limit-Reset": fmt.Sprint(theirs.Add(90 * time.Second).Unix()), "Date": theirs.Format(http.TimeFormat)}, 90 * time.Second},
 		"reset in seconds":   {map[string]string{"RateLimit-Reset": "12"}, 12 * time.Second},
+		"at once":            {map[string]string{"Retry-After": "0"}, time.Second},
+		"nearly at once":     {map[string]string{"Retry-After": "0.2"}, time.Second},
 		"past":               {map[string]string{"Retry-After": "-5"}, time.Second},
 		"for ever":           {map[string]string{"Retry-After": "1e300"}, time.Hour},
 		"NaN":                {map[string]string{"Retry-After": "NaN"}, time.Second},
@@ -338,6 +341,28 @@ func TestOneRequest(t *testing.T) {
 	token := must(s.Token(t.Context()))
 	if text := fmt.Sprintf("%v %+v %#v", token, token, token); strings.Contains(text, "canary") {
 		t.Errorf("ON3: a token prints itself: %s", text)
+	}
+}
+
+// TestNonceOnce (OD4): a server that wants another nonce every time is asked
+// once more, and not for ever.
+func TestNonceOnce(t *testing.T) {
+	t.Parallel()
+	n := 0
+	e := newEndpoint(t, func(w http.ResponseWriter) {
+		if n++; n > 20 {
+			good(w)
+			return
+		}
+		w.Header().Set("DPoP-Nonce", fmt.Sprint("n", n))
+		w.WriteHeader(http.StatusBadRequest)
+		if _, err := io.WriteString(w, `{"error":"use_dpop_nonce"}`); err != nil {
+			t.Error(err)
+		}
+	})
+	s := source(t, e, grant.Options{Method: grant.SecretPost, ClientID: "a", ClientSecret: file(t, "b"), DPoP: true})
+	if _, err := s.Token(t.Context()); !errors.Is(err, sync.ErrAuth) || e.times != 2 {
+		t.Errorf("asked %d times, %v", e.times, err)
 	}
 }
 

@@ -64,7 +64,7 @@ func (a *api) url(path string, query url.Values) *url.URL {
 // be carried elsewhere (ON1). No request is sent otherwise.
 func (a *api) link(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
-	if err != nil || u.Opaque != "" || u.User != nil || u.Fragment != "" {
+	if err != nil || u.User != nil || u.Fragment != "" {
 		return nil, &sync.IncompleteError{Why: "a link of " + a.base.Host + " cannot be read (ON1)"}
 	}
 	if u.Scheme != a.base.Scheme || !sameHost(u, a.base) {
