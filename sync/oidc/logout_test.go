@@ -156,7 +156,7 @@ func TestSecurityEventTokens(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
-	p.cfg.Signals.SSF = SSF{}
+	p, _ = o.provider(func(cfg *Config) { cfg.Signals.SSF = SSF{} })
 	if _, err := p.Set(t.Context(), o.sign("secevent+jwt", good)); !errors.Is(err, sync.ErrSignal) {
 		t.Errorf("a connection without a stream: %v", err)
 	}
