@@ -67,7 +67,7 @@ func writeOutcomes(out io.Writer, r *sync.Result, dryRun bool) error {
 		if o.Outcome != "applied" && d.Reason != "" {
 			text += fmt.Sprintf("        rule %s: %s\n        do   %s\n", d.Rule, clean(d.Reason), clean(d.Remedy))
 		}
-		if o.PlanHash != "" {
+		if o.PlanHash != "" && !(dryRun && o.Outcome == "held") { // a dry run's own plans were rolled back
 			text += fmt.Sprintf("        plan %s\n", shortHash(o.PlanHash))
 		}
 		if _, err := io.WriteString(out, text); err != nil {

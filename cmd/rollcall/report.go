@@ -43,6 +43,9 @@ func (c *reportCmd) Run(ctx context.Context, env *environment) error {
 
 // writeRun writes a run with its changes in a format.
 func writeRun(out io.Writer, run *sync.SyncRun, format string) error {
+	if run.DryRun {
+		run = preview(run)
+	}
 	switch format {
 	case "json":
 		return writeRunJSON(out, run)
@@ -51,6 +54,25 @@ func writeRun(out io.Writer, run *sync.SyncRun, format string) error {
 	}
 	return writeReport(out, run)
 }
+
+// preview takes the plans that a dry run would open out of it. They were rolled
+// back with it: the hold's id is free again, and the hash of a plan about
+// people who do not exist yet is another one when they do (BR4 hashes ids).
+// Nobody can approve them, so nobody is told what to approve.
+func preview(run *sync.SyncRun) *sync.SyncRun {
+	out := *run
+	out.Changes = slices.Clone(run.Changes)
+	for i := range out.Changes {
+		if c := &out.Changes[i]; c.Outcome == "held" {
+			c.Decision.HoldID, c.Decision.PlanHash = nil, nil
+			c.Decision.Remedy = afterDryRun + c.Decision.Remedy
+		}
+	}
+	return &out
+}
+
+// afterDryRun is what to do about what a dry run says would be held.
+const afterDryRun = "run it without --dry-run, then see rollcall plan: "
 
 // writeRunJSON writes the run with its changes, [] if it has none.
 func writeRunJSON(out io.Writer, run *sync.SyncRun) error {

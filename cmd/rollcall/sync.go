@@ -23,7 +23,8 @@ type syncCmd struct {
 func (syncCmd) Help() string {
 	return `Reads the directory once, now, and prints the run's report; a back-off after failed runs does not count. Beside a running
 daemon it waits for nobody: if the daemon is reading the connection at the moment, it says so and ends. How far a long run
-is goes to stderr. Exit 0 done, 3 something was denied or held, 1 failed.
+is goes to stderr. A dry run rolls back what it would hold too: the real run gives the plan its hash. Exit 0 done, 3 something
+was denied or held, 1 failed.
 
 Example:
   rollcall sync corp --dry-run
