@@ -7,7 +7,6 @@ import (
 	"io"
 	"regexp"
 	"strings"
-	"text/tabwriter"
 	"unicode"
 
 	"github.com/rollcall-sync/rollcall/workspace"
@@ -44,31 +43,6 @@ func writeJSON(out io.Writer, v any) error {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
-}
-
-// writeTable writes columns that line up, with headings in capitals.
-func writeTable(out io.Writer, header []string, rows [][]string) error {
-	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	heads := make([]string, len(header))
-	for i, h := range header {
-		heads[i] = strings.ToUpper(strings.ReplaceAll(h, "_", " "))
-	}
-	for _, row := range append([][]string{heads}, rows...) {
-		var line strings.Builder
-		for i, cell := range row {
-			if cell == "" {
-				cell = "-"
-			}
-			line.WriteString(clean(cell))
-			if i < len(row)-1 {
-				line.WriteByte('\t')
-			}
-		}
-		if _, err := fmt.Fprintln(t, line.String()); err != nil {
-			return err
-		}
-	}
-	return t.Flush()
 }
 
 // writeCSV writes a heading row and rows as RFC 4180 has it, every cell under
@@ -152,19 +126,4 @@ func deref(s *string) string {
 func shortHash(hash string) string {
 	hash = strings.TrimPrefix(hash, "sha256:")
 	return hash[:min(12, len(hash))]
-}
-
-// writeFields writes one thing as aligned name and value, leaving out what it
-// does not have.
-func writeFields(out io.Writer, fields [][2]string) error {
-	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	for _, f := range fields {
-		if f[1] == "" {
-			continue
-		}
-		if _, err := fmt.Fprintf(t, "%s\t%s\n", f[0], clean(f[1])); err != nil {
-			return err
-		}
-	}
-	return t.Flush()
 }
