@@ -22,7 +22,7 @@ var networkFileSystems = map[uint32]string{
 func checkFileSystem(dir string) error {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil {
-		return fmt.Errorf("database folder %s: %w", dir, err)
+		return fmt.Errorf("database folder %s: %w: make it, and let this user write there", dir, err)
 	}
 	if name, ok := networkFileSystems[uint32(s.Type)]; ok {
 		return fmt.Errorf("database folder %s is on %s: SQLite needs a local disk, or use PostgreSQL", dir, name)

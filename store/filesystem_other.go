@@ -11,7 +11,7 @@ import (
 // apart on Linux.
 func checkFileSystem(dir string) error {
 	if _, err := os.Stat(dir); err != nil {
-		return fmt.Errorf("database folder %s: %w", dir, err)
+		return fmt.Errorf("database folder %s: %w: make it, and let this user write there", dir, err)
 	}
 	return nil
 }

@@ -146,8 +146,11 @@ func checkSchema(ctx context.Context, opt Options) error {
 	if err != nil {
 		return err
 	}
-	if len(st.Pending) > 0 {
-		return fmt.Errorf("%w is at version %d, this rollcall needs %s as well: run rollcall migrate", ErrSchema, st.Current, strings.Join(st.Pending, ", "))
+	switch n := len(st.Pending); {
+	case n > 0 && st.Current == 0:
+		return fmt.Errorf("%w is not there yet: run rollcall migrate, or start rollcall serve", ErrSchema)
+	case n > 0:
+		return fmt.Errorf("%w is at version %d and lacks %d of this rollcall's migrations, the first of them %s: run rollcall migrate", ErrSchema, st.Current, n, st.Pending[0])
 	}
 	return nil
 }

@@ -125,7 +125,7 @@ func (v *probeView) findings(file string) (found []finding) {
 func (c *checkConfigCmd) text(env *environment, config *configs.Config, err error) error {
 	if err != nil {
 		n := len(configs.Problems(err))
-		_, perr := fmt.Fprintf(env.out, "%s\n\n%s\n", err, count(n, "problem"))
+		_, perr := fmt.Fprintf(env.out, "%s\n\n%s\n", unreadable(err), count(n, "problem"))
 		return perr
 	}
 	var errs []error

@@ -170,7 +170,7 @@ func polledConnection(w *configs.Workspace, id string) (*configs.Connection, err
 			return c, nil
 		}
 	}
-	return nil, &exitError{exitUsage, fmt.Errorf("connection %s is not read by Rollcall: its directory pushes", id)}
+	return nil, &exitError{exitUsage, fmt.Errorf("connection %s is not read by Rollcall: its directory pushes\ndo: see what it sends with `rollcall requests --connection %s`", id, id)}
 }
 
 // holderName names this process in leases; no two have the same.

@@ -38,12 +38,27 @@ func (f *workspaceFlag) edit(ctx context.Context, env *environment, as asFlag, d
 	if err := writeOutcomes(env.out, &result, dryRun); err != nil {
 		return err
 	}
-	if result.InvitationSecret != "" && !dryRun {
-		if _, err := fmt.Fprintf(env.out, "secret of the link, shown this once: %s\n", result.InvitationSecret); err != nil {
+	if !dryRun {
+		if err := writeInvited(env.out, &result); err != nil {
 			return err
 		}
 	}
 	return verdict(&result)
+}
+
+// writeInvited prints what the link of an invitation is made of: its secret
+// is not kept, and one that was denied opens nothing.
+func writeInvited(out io.Writer, r *sync.Result) error {
+	for i := range r.Outcomes {
+		c := &r.Outcomes[i].Decision.Change
+		if c.Kind != workspace.InvitationSend || r.Outcomes[i].Outcome != "applied" {
+			continue
+		}
+		if _, err := fmt.Fprintf(out, "id of the invitation: %s\nsecret of the link, shown this once: %s\n", c.Subject.ID, r.InvitationSecret); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // verdict is the exit code of a result.

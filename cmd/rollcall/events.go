@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -76,6 +77,9 @@ func (c *eventListCmd) Run(ctx context.Context, env *environment) (err error) {
 		late, err := r.Undelivered(workspace.At(time.Now().Add(-5*time.Minute)), 1)
 		if err != nil {
 			return err
+		}
+		if c.Sink != "" && !slices.ContainsFunc(sinks, func(s store.SinkRow) bool { return s.ID == c.Sink }) {
+			return unknownSink(workspace.ErrNotFound, c.Sink)
 		}
 		overdue = len(late) > 0
 		if c.Dead || c.Done {
@@ -197,7 +201,7 @@ func (c *eventRetryCmd) Run(ctx context.Context, env *environment) (err error) {
 		}
 		e, err := tx.Event(c.Event)
 		if err != nil {
-			return fmt.Errorf("event %s: %w", c.Event, err)
+			return fmt.Errorf("event %s: %w\ndo: take it from `rollcall events list`", c.Event, err)
 		}
 		said = fmt.Sprintf("the line of %s %s is due now", e.SubjectType, e.Subject)
 		if err := tx.RetryLine(c.Sink, e.SubjectType, e.Subject, now); err != nil {
@@ -249,6 +253,9 @@ func (c *eventSettleCmd) Run(ctx context.Context, env *environment) (err error) 
 		return err
 	}
 	err = engine.SettleEvent(ctx, sync.Settlement{Workspace: s.workspace.ID, Sink: c.Sink, Event: c.Event, As: c.As, Reason: c.Reason})
+	if errors.Is(err, workspace.ErrNotFound) {
+		return fmt.Errorf("nothing of event %s waits for receiver %s (%w)\ndo: take both from `rollcall events list`", c.Event, c.Sink, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -278,7 +285,7 @@ func (c *eventResumeCmd) Run(ctx context.Context, env *environment) (err error) 
 	defer s.close(&err)
 	err = s.handle.Update(ctx, store.UnitOptions{}, func(tx *store.Tx) error { return tx.ResumeSink(c.Sink, workspace.At(time.Now())) })
 	if errors.Is(err, workspace.ErrConflict) {
-		return fmt.Errorf("receiver %q is no longer in the configuration: put it back and restart", c.Sink)
+		return fmt.Errorf("receiver %q is no longer in the configuration: put it back and restart the daemon", c.Sink)
 	}
 	if err != nil {
 		return unknownSink(err, c.Sink)

@@ -43,7 +43,7 @@ func explain(err error) string {
 // listings are where a command line finds what an edit names, by field.
 var listings = map[string]string{
 	"as": "members list --role owner", "member": "members list", "handover": "members list", "successors": "members list", "group": "groups list",
-	"number": "numbers list", "numbers": "numbers list", "email": "invitations list", "domain": "domains list", "host": "connections list",
+	"number": "numbers list", "numbers": "numbers list", "host": "connections list",
 }
 
 // explainEdit writes a wish that cannot be planned, with the listing to look

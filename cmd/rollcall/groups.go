@@ -94,7 +94,7 @@ func (c *groupShowCmd) Run(ctx context.Context, env *environment) error {
 		return err
 	}
 	if len(groups) == 0 {
-		return fmt.Errorf("no group %q\ndo: see rollcall groups list", c.Name)
+		return unknownGroup(c.Name)
 	}
 	g := &groups[0]
 	if c.Format == "json" {
@@ -105,6 +105,11 @@ func (c *groupShowCmd) Run(ctx context.Context, env *environment) error {
 		fields = append(fields, [2]string{"", m})
 	}
 	return writeFields(env.out, fields)
+}
+
+// unknownGroup says where groups are to be found.
+func unknownGroup(name string) error {
+	return fmt.Errorf("no group %q\ndo: see rollcall groups list", name)
 }
 
 type groupCreateCmd struct {

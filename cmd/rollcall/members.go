@@ -122,6 +122,9 @@ func (c *memberListCmd) Run(ctx context.Context, env *environment) (err error) {
 			return err
 		}
 	}
+	if err := s.knownGroup(ctx, c.Group); err != nil {
+		return err
+	}
 	members, err := s.members(ctx, filter)
 	if err != nil {
 		return err
@@ -141,6 +144,20 @@ func (c *memberListCmd) Run(ctx context.Context, env *environment) (err error) {
 	}
 	l.items = views
 	return l.write(env.out, c.Format)
+}
+
+// knownGroup refuses the name of a group that there is not; "" asks for none.
+func (s *session) knownGroup(ctx context.Context, name string) error {
+	if name == "" {
+		return nil
+	}
+	return s.view(ctx, func(r *store.Reader) error {
+		found, err := r.Groups(fold.Key(name), 0)
+		if err == nil && len(found) == 0 {
+			return unknownGroup(name)
+		}
+		return err
+	})
 }
 
 // memberPage is how many members are read in one go.
@@ -263,6 +280,9 @@ func millis(n int64) string {
 
 // person finds the one member whom a person's words mean.
 func (s *session) person(ctx context.Context, words string) (*store.MemberListing, error) {
+	if strings.TrimSpace(words) == "" {
+		return nil, &exitError{exitUsage, errors.New("<person> is empty: give an address, id or name, see `rollcall members list`")}
+	}
 	every := []workspace.MemberState{workspace.StateActive, workspace.StateDeactivated, workspace.StateRemoved}
 	for _, key := range []string{words, fold.Email(words), fold.Key(words)} {
 		found, err := s.members(ctx, store.MemberFilter{Person: key, States: every})

@@ -151,7 +151,7 @@ func (c *numberImportCmd) read() (rows []importRow, err error) {
 	if c.File != "-" {
 		f, err := os.Open(c.File)
 		if err != nil {
-			return nil, err
+			return nil, &exitError{exitUsage, fmt.Errorf("%w\ndo: name a CSV file that this user may read, - for stdin; `rollcall numbers import --help` shows one", err)}
 		}
 		defer func() { err = errors.Join(err, f.Close()) }()
 		in = f

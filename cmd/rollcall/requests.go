@@ -4,9 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
+
+	"github.com/rollcall-sync/rollcall/configs"
 	"github.com/rollcall-sync/rollcall/internal/fold"
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/workspace"
@@ -64,8 +68,11 @@ func (c *requestsCmd) Run(ctx context.Context, env *environment) (err error) {
 		return err
 	}
 	defer s.close(&err)
-	if err := knownConnection(s.workspace, c.Connection); err != nil {
+	if err := pushingConnection(s.workspace, c.Connection); err != nil {
 		return err
+	}
+	if c.Before != "" && uuid.Validate(c.Before) != nil {
+		return &exitError{exitUsage, errors.New("--before: give the id of a request, see --format json")}
 	}
 	f := store.RequestFilter{Connection: c.Connection, Before: c.Before, Limit: c.Limit}
 	if c.Person != "" {
@@ -91,6 +98,19 @@ func (c *requestsCmd) Run(ctx context.Context, env *environment) (err error) {
 	}
 	l.items = views
 	return l.write(env.out, c.Format)
+}
+
+// pushingConnection refuses a connection that nobody sends SCIM requests over.
+func pushingConnection(w *configs.Workspace, id string) error {
+	if err := knownConnection(w, id); err != nil {
+		return err
+	}
+	for i := range w.Connections {
+		if c := &w.Connections[i]; c.ID == id && c.Kind != "scim" {
+			return &exitError{exitUsage, fmt.Errorf("connection %s is of kind %s: only those of kind scim are pushed to\ndo: see what was read with `rollcall runs list --connection %s`", id, c.Kind, id)}
+		}
+	}
+	return nil
 }
 
 func viewRequest(q *store.RequestRow) requestView {

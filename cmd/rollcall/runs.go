@@ -44,6 +44,9 @@ func (c *runListCmd) Run(ctx context.Context, env *environment) (err error) {
 		rows, err = r.Runs(c.Connection, 0, c.Limit)
 		return err
 	})
+	if err == nil && len(rows) == 0 && c.Connection != "" {
+		err = knownConnection(s.workspace, c.Connection) // those of a former connection are listed
+	}
 	if err != nil {
 		return err
 	}

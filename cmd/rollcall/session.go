@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"strings"
 	"time"
@@ -24,9 +25,19 @@ type configFlag struct {
 func (f *configFlag) load() (*configs.Config, error) {
 	c, err := configs.Load(f.Config)
 	if err != nil {
-		return nil, &exitError{code: exitUsage, err: err}
+		return nil, &exitError{code: exitUsage, err: unreadable(err)}
 	}
 	return c, nil
+}
+
+// unreadable adds what to do when the configuration could not be opened; its
+// own problems carry their remedies.
+func unreadable(err error) error {
+	var path *fs.PathError
+	if !errors.As(err, &path) {
+		return err
+	}
+	return fmt.Errorf("%w\ndo: name the file with --config FILE, and let this user read it; `rollcall check-config` judges it", err)
 }
 
 // workspaceFlag names one workspace of the configuration.

@@ -272,6 +272,9 @@ func (c *tokenListCmd) Run(ctx context.Context, env *environment) (err error) {
 		tokens, err = r.Tokens(c.Connection)
 		return err
 	})
+	if err == nil && len(tokens) == 0 && c.Connection != "" {
+		err = knownConnection(s.workspace, c.Connection) // those of a former connection are listed
+	}
 	if err != nil {
 		return err
 	}

@@ -246,7 +246,7 @@ func oidcConnection(w *configs.Workspace, id string) (*configs.Connection, error
 			return c, nil
 		}
 	}
-	return nil, &exitError{exitUsage, fmt.Errorf("connection %s is not of kind oidc", id)}
+	return nil, &exitError{exitUsage, fmt.Errorf("connection %s is not of kind oidc\ndo: name one that is; see `rollcall connections list`", id)}
 }
 
 type rekeyCmd struct {
@@ -269,7 +269,7 @@ func (c *rekeyCmd) Run(ctx context.Context, env *environment) (err error) {
 		return err
 	}
 	if config.KeyRing.IsZero() {
-		return &exitError{exitUsage, errors.New("key_ring is not set: nothing is encrypted")}
+		return &exitError{exitUsage, errors.New("key_ring is not set: nothing is encrypted\ndo: name a file of keys in key_ring, see configs/example.yaml; sign-in needs one, nothing else does")}
 	}
 	providers, err := openProviders(config, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
