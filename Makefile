@@ -1,5 +1,9 @@
 # GNU make. `make` alone lists the targets.
 
+# A target whose tests fail fails, also where its output runs through a filter.
+SHELL       := bash
+.SHELLFLAGS := -o pipefail -c
+
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 BIN      := $(CURDIR)/bin
 FUZZTIME ?= 30s
@@ -54,7 +58,7 @@ bench-graph: ## poll 20,000 people through the fake of Microsoft Graph: the sour
 	go test -run '^$$' -bench Graph -benchtime 1x -timeout 30m ./internal/e2e
 
 robustness: ## break real directories in every way of docs/robustness.md, play random sequences (SEQUENCES=N of each); SEED=N repeats one
-	@ROLLCALL_LARGE_GROUP=20000 go test -count=1 -v -timeout 60m ./internal/e2e -run 'Faults|Random|Sequence|Large|Kind' $(if $(SEED),-seed $(SEED)) -steps 60 -rapid.checks=$(SEQUENCES) > $(BIN)/robustness.txt 2>&1; code=$$?; \
+	@mkdir -p $(BIN); ROLLCALL_LARGE_GROUP=20000 go test -count=1 -v -timeout 60m ./internal/e2e -run 'Faults|Random|Sequence|Large|Kind' $(if $(SEED),-seed $(SEED)) -steps 60 -rapid.checks=$(SEQUENCES) > $(BIN)/robustness.txt 2>&1; code=$$?; \
 	grep -E '^ *--- |seed|^ok|^FAIL' $(BIN)/robustness.txt; printf 'passed %s, failed %s\n' "$$(grep -c -- '--- PASS' $(BIN)/robustness.txt)" "$$(grep -c -- '--- FAIL' $(BIN)/robustness.txt)"; \
 	[ $$code -eq 0 ] && echo PASS || { cat $(BIN)/robustness.txt; echo FAIL; }; rm -f $(BIN)/robustness.txt; exit $$code
 

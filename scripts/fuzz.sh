@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.."
 fuzztime=${FUZZTIME:-30s}
 count=0
 for package in $(go list ./...); do
-	for target in $(go test -list '^Fuzz' "$package" | grep '^Fuzz' || true); do
+	tests=$(go test -list '^Fuzz' "$package") # On a line of its own: tests that do not compile end the script.
+	for target in $(grep '^Fuzz' <<<"$tests" || true); do
 		printf '\n== %s %s for %s\n' "$package" "$target" "$fuzztime"
 		go test -run '^$' -fuzz "^$target\$" -fuzztime "$fuzztime" "$package"
 		count=$((count + 1))
