@@ -197,7 +197,8 @@ func (u *unit) acceptRehire(inv *workspace.Invitation, c *workspace.Cause) ([]ef
 }
 
 // acceptNumbers gives the numbers that the invitation holds (R17): alone if
-// nobody else uses them, else shared.
+// nobody else uses them, else shared. One that was lost meanwhile, for
+// somebody has it alone, waits for a person's choice (domain section 11).
 func (u *unit) acceptNumbers(p *person, inv *workspace.Invitation, c workspace.Cause) error {
 	numbers, err := u.tx.NumbersTo(workspace.ToInvitation, inv.ID)
 	if err != nil {
@@ -210,17 +211,33 @@ func (u *unit) acceptNumbers(p *person, inv *workspace.Invitation, c workspace.C
 			u.thenAlso(workspace.NumberAssign, n.ID, p.member.ID, u.support(p, mapping.GrantNumber, n.ID, byInvitation, workspace.AccessShared.String(), ""))
 			continue // it was theirs, and comes back with the rest
 		}
-		access := workspace.AccessExclusive
-		for _, a := range n.Assignments {
-			if a.Kind != workspace.ToInvitation && a.Access.Rings() {
-				access = workspace.AccessShared
+		if err := u.knowUsers(n); err != nil {
+			return err
+		}
+		access, holder := workspace.AccessExclusive, ""
+		for i := range n.Assignments {
+			a := &n.Assignments[i]
+			if a.Kind == workspace.ToInvitation || !a.Access.Rings() {
+				continue
+			}
+			access = workspace.AccessShared
+			// A leaver's row, whose tail is held, has no effect.
+			if a.Access == workspace.AccessExclusive && u.view.Members[a.To].State == workspace.StateActive {
+				holder = a.To
 			}
 		}
-		u.addFor(p, workspace.Change{
+		give := planned{Change: workspace.Change{
 			Kind: workspace.NumberAssign, Subject: numberRef(n), Member: p.member.ID, Cause: c,
 			After: workspace.Assignment{Number: n.ID, Kind: workspace.ToMember, To: p.member.ID, Access: access, Notify: true, Since: u.now},
-		},
-			u.support(p, mapping.GrantNumber, n.ID, byInvitation, access.String(), ""))
+		}, subject: p.key, person: p.key, then: []effect{u.support(p, mapping.GrantNumber, n.ID, byInvitation, access.String(), "")}}
+		if holder != "" {
+			give.ruling = &workspace.Decision{
+				Verdict: workspace.Hold, Rule: "I4",
+				Reason: fmt.Sprintf("%s was promised to %s, but is exclusive to %s by now", n.E164, p.member.Email, u.view.Members[holder].Email),
+				Remedy: "assign another number by hand",
+			}
+		}
+		u.add(give)
 	}
 	return nil
 }

@@ -74,6 +74,9 @@ func (u *unit) planInvitationEdit(e *Edit) error {
 		if slices.Contains(inv.Numbers, n.ID) {
 			return &EditError{Field: "numbers", Reason: n.E164 + " stands twice", Remedy: "name each number once"}
 		}
+		if err := u.knowUsers(n); err != nil {
+			return err
+		}
 		inv.Numbers = append(inv.Numbers, n.ID)
 		assigns = append(assigns, workspace.Change{
 			Kind: workspace.NumberReserve, Subject: numberRef(n), Cause: c,
@@ -86,6 +89,31 @@ func (u *unit) planInvitationEdit(e *Edit) error {
 		u.add(planned{Change: a, person: subject})
 	}
 	u.secret = secret
+	return nil
+}
+
+// knowUsers reads who has a number, or was promised it: what stands in the way
+// of one more is judged by that, and named in a refusal (I4).
+func (u *unit) knowUsers(n *workspace.Number) error {
+	for i := range n.Assignments {
+		if n.Assignments[i].Kind != workspace.ToMember {
+			continue
+		}
+		if _, err := u.member(n.Assignments[i].To); err != nil {
+			return err
+		}
+	}
+	for i := range n.Reservations {
+		id := n.Reservations[i].For
+		if n.Reservations[i].Kind != workspace.ToInvitation || u.view.Invitations[id] != nil {
+			continue
+		}
+		inv, err := u.tx.InvitationByID(id)
+		if err != nil {
+			return err
+		}
+		u.view.Invitations[id] = &inv
+	}
 	return nil
 }
 

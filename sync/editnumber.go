@@ -55,13 +55,8 @@ func (u *unit) planNumberEdit(e *Edit) error {
 	}
 	switch e.Kind {
 	case EditAssign:
-		for i := range n.Assignments { // a refusal names who has the number (I4)
-			if n.Assignments[i].Kind != workspace.ToMember {
-				continue
-			}
-			if _, err := u.member(n.Assignments[i].To); err != nil {
-				return err
-			}
+		if err := u.knowUsers(n); err != nil {
+			return err
 		}
 		return u.planAssign(p, n, e)
 	case EditUnassign:

@@ -28,7 +28,7 @@ var judged = func() map[ChangeKind][]InvariantResult {
 		NumberRing:       "I5",
 		NumberOwner:      "I2 I3",
 		GroupJoin:        "I3",
-		InvitationSend:   "I9",
+		InvitationSend:   "I4 I9",
 		InvitationAccept: "I9",
 	} {
 		for _, id := range strings.Fields(ids) {
@@ -53,6 +53,7 @@ func (t *trial) settle(after *View) int {
 		n += t.settleAddresses(after)
 	}
 	n += t.settleEach(after)
+	n += t.settlePromises(after)
 	if t.held {
 		return n // what waits already waits for room too
 	}

@@ -268,6 +268,8 @@ func (t *trial) survey() {
 			s.writesNumbers = true
 			s.numbers = append(s.numbers, numberID(c))
 		case NumberReserve, NumberReleased:
+			_, promise := c.promise()
+			s.grants = s.grants || promise
 			s.writesNumbers = true
 		case GroupDelete:
 			s.writesNumbers, s.writesOthers = true, true
