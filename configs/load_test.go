@@ -259,6 +259,29 @@ func TestEmptyApproveIsKept(t *testing.T) {
 	}
 }
 
+// Whom the policy names is found whichever way the address is written: by the
+// key that members are filed under.
+func TestPolicyNamesPeopleByKey(t *testing.T) {
+	t.Parallel()
+	text := "listen: 127.0.0.1:8080\nadmin_listen: 127.0.0.1:8081\ndatabase: sqlite:x.db\nworkspaces:\n  - id: acme\n    name: Acme\n    owners: [ann@acme.com]\n" +
+		"    policy: {protect: {members: [CFO@BÜCHER.example, dan@acme.com]}, break_glass: [Ann@Acme.com]}\n"
+	c, err := Load(write(t, "rollcall.yaml", text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &c.Workspaces[0].Policy
+	if diff := cmp.Diff([]string{"cfo@xn--bcher-kva.example", "dan@acme.com"}, p.Protect.Members); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"ann@acme.com"}, p.BreakGlass); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := Load(write(t, "rollcall.yaml", strings.Replace(text, "[Ann@Acme.com]", `["Ann <ann@acme.com>"]`, 1))); err == nil ||
+		!strings.Contains(err.Error(), "break_glass[0]") {
+		t.Errorf("an address with a name: %v", err)
+	}
+}
+
 func TestParseDuration(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]time.Duration{"0s": 0, "7d": 168 * time.Hour, "90s": 90 * time.Second, "1h30m": 90 * time.Minute} {

@@ -250,12 +250,26 @@ func (j *judge) workspace(path string, w *Workspace) {
 		key, text, _ := strings.Cut(err.Error(), ": ")
 		j.addf(path+".policy."+key, "%s", text)
 	}
+	j.people(path+".policy.protect.members", w.Policy.Protect.Members)
+	j.people(path+".policy.break_glass", w.Policy.BreakGlass)
 	if w.Rate < 0 || w.Rate > maxRate {
 		j.addf(path+".rate", "%d is no rate: use 1 to %d requests a second, or leave it out for 200", w.Rate, maxRate)
 	}
 	j.terms(path, w)
 	j.domains(path, w)
 	j.requests(path+".requests", &w.Requests)
+}
+
+// people wants addresses and turns them into the keys that members are filed
+// under: the policy finds people whichever way their address is written.
+// What has no @ is Policy.Validate's to report.
+func (j *judge) people(path string, list []string) {
+	for i, address := range list {
+		if strings.Contains(address, "@") {
+			j.mailAddress(fmt.Sprintf("%s[%d]", path, i), address)
+			list[i] = fold.Email(address)
+		}
+	}
 }
 
 // mailAddress wants a bare address, as directories send it.
