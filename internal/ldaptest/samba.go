@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
 )
@@ -112,7 +113,8 @@ func freeAddress() (string, error) {
 }
 
 // provisioned gives the folder of a domain that nobody uses, made once per
-// machine, account and release of Samba.
+// machine, account, release of Samba and month: the passwords of a domain end
+// after 42 days.
 func provisioned(bin string) (_ string, err error) {
 	tool, err := find("samba-tool", sambaInstall)
 	if err != nil {
@@ -123,7 +125,7 @@ func provisioned(bin string) (_ string, err error) {
 		return "", err
 	}
 	sum := sha256.Sum256(version)
-	dir := filepath.Join(os.TempDir(), fmt.Sprintf("rollcall-ldaptest-samba-%d-%s", os.Getuid(), hex.EncodeToString(sum[:6])))
+	dir := filepath.Join(os.TempDir(), fmt.Sprintf("rollcall-ldaptest-samba-%d-%s-%s", os.Getuid(), hex.EncodeToString(sum[:6]), time.Now().Format("2006-01")))
 	lock, err := os.OpenFile(dir+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return "", err

@@ -195,7 +195,7 @@ func (s *Slapd) end(sig syscall.Signal) {
 func (s *Slapd) Freeze() {
 	s.t.Helper()
 	s.signal(syscall.SIGSTOP)
-	for deadline := time.Now().Add(10 * time.Second); !frozen(s.proc.cmd.Process.Pid); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); !frozen(s.proc.cmd.Process.Pid); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			s.t.Fatal("the server was told to stop and goes on")
 		}
