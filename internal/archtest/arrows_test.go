@@ -41,7 +41,6 @@ var areas = map[string]area{
 	"sync/sourcetest": {imports: []string{"sync"}},
 	"scim":            {imports: []string{"sync", "store", "internal/admission", "internal/bearer"}, tests: []string{"mapping"}},
 	"api":             {imports: []string{"sync", "store", "internal/admission", "internal/bearer"}, tests: []string{"mapping"}},
-	"console":         {imports: []string{"sync", "store"}, tests: []string{"mapping"}},
 	"events":          {imports: []string{"store", "internal/safedial", "internal/secret"}, tests: []string{"internal/pgtest"}},
 	"audit":           {},
 
