@@ -1,8 +1,14 @@
 package workspace
 
+import (
+	"slices"
+	"strings"
+)
+
 // approve releases a held change if the plan's approvers may agree to it;
 // else the hold stays and says why (BR6, F18).
 func (j *judge) approve(c *Change, now *Member, d *Decision) {
+	d.Remedy += j.but(c, now)
 	first := j.p.Approver
 	if first == nil {
 		return
@@ -36,6 +42,39 @@ func (j *judge) approve(c *Change, now *Member, d *Decision) {
 	}
 	d.Verdict, d.Remedy = Allow, ""
 	d.Reason += " Approved by " + by + "."
+}
+
+// but names who may not approve a held change though their role would do, for
+// its remedy; "" for nobody.
+func (j *judge) but(c *Change, now *Member) string {
+	var people, reasons []string
+	add := func(id, why string) {
+		if id == "" {
+			return
+		}
+		if i := slices.Index(people, id); i >= 0 {
+			reasons[i] += " and " + why
+			return
+		}
+		people, reasons = append(people, id), append(reasons, why)
+	}
+	actor := &j.p.Actor
+	if actor.Person() {
+		add(actor.ID, "who asks for it")
+	}
+	if touchesAdmin(c, now) {
+		if !actor.Person() {
+			add(actor.Sponsor, "the sponsor of "+actor.name())
+		}
+		add(c.Cause.RuleOwner, "the owner of row "+c.Cause.Rule)
+	}
+	for i, id := range people {
+		people[i] = j.labelOf(id) + ", " + reasons[i]
+	}
+	if len(people) == 0 {
+		return ""
+	}
+	return " Not " + strings.Join(people, "; nor ") + "."
 }
 
 // unfit says why a person may not approve a change; empty if they may.

@@ -302,3 +302,31 @@ func TestDependents(t *testing.T) {
 		t.Errorf("a number for a leaver: %s [%s]", d.Verdict, d.Rule)
 	}
 }
+
+// BR6: who may not approve stands in the remedy, before they try.
+func TestRemedyNamesWhoMayNotApprove(t *testing.T) {
+	t.Parallel()
+	v := testView()
+	raise := roleChange(v, "dan", RoleAdmin)
+	raise.Cause.Rule, raise.Cause.RuleOwner = "r-admin", "ann"
+	own := raise
+	own.Cause.RuleOwner = "bob"
+	for name, tt := range map[string]struct {
+		actor Actor
+		c     Change
+		want  string
+	}{
+		"sponsor and row's owner":      {okta(), raise, " Not bob@acme.com, the sponsor of okta; nor ann@acme.com, the owner of row r-admin."},
+		"one person is both":           {okta(), own, " Not bob@acme.com, the sponsor of okta and the owner of row r-admin."},
+		"nothing of an Admin":          {okta(), assign("n3", "dan", AccessExclusive), ""},
+		"who asks":                     {as(v, "ann"), assign("n3", "dan", AccessExclusive), " Not ann@acme.com, who asks for it."},
+		"who asks, and owns the row":   {as(v, "ann"), raise, " Not ann@acme.com, who asks for it and the owner of row r-admin."},
+		"a connection without sponsor": {Actor{Kind: ActorConnection, ID: "okta"}, roleChange(v, "dan", RoleAdmin), ""},
+	} {
+		p := Proposal{Actor: tt.actor, View: v}
+		j := judge{p: &p, policy: defaultPolicy, view: v}
+		if got := j.but(&tt.c, v.Members["dan"]); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}
