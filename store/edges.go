@@ -22,10 +22,12 @@ const (
 		ORDER BY child_kind, child_id LIMIT CAST(? AS BIGINT)`
 	selectEdge = `SELECT child_id FROM membership
 		WHERE workspace_id = ? AND group_id = ? AND child_kind = ? AND child_id = ?`
+	// A child that is about to become a member stays until the unit ends:
+	// whoever deletes it meanwhile waits, and then finds the edge.
 	selectLiveUsers = `SELECT identity_id FROM identity
-		WHERE workspace_id = ? AND connection_id = ? AND NOT deleted AND identity_id IN (*)`
+		WHERE workspace_id = ? AND connection_id = ? AND NOT deleted AND identity_id IN (*) ORDER BY identity_id{share}`
 	selectLiveGroups = `SELECT group_id FROM dirgroup
-		WHERE workspace_id = ? AND connection_id = ? AND group_id IN (*)`
+		WHERE workspace_id = ? AND connection_id = ? AND group_id IN (*) ORDER BY group_id{share}`
 	// insertEdges is followed by one insertEdge for each edge and by
 	// insertNewEdges.
 	insertEdges    = `INSERT INTO membership (workspace_id, group_id, child_kind, child_id, since) VALUES `
@@ -82,7 +84,9 @@ func (r *Reader) HasEdge(group string, e Edge) (bool, error) {
 }
 
 // KindsOf tells, for each id that is a live identity or group of the
-// connection, which it is ("user" or "group"); unknown ids are missing.
+// connection, which it is ("user" or "group"); unknown ids are missing. In a
+// unit of work they stay live until its end, so that no edge that it adds
+// leads nowhere.
 func (r *Reader) KindsOf(connection string, ids []string) (map[string]string, error) {
 	kinds := make(map[string]string, len(ids))
 	mark := func(kind, query string, ids []string) error {

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/rollcall-sync/rollcall/internal/fold"
 	"github.com/rollcall-sync/rollcall/store"
@@ -368,4 +370,56 @@ func loops(t *testing.T, s *store.Store) {
 	}
 	r.update(func(tx *store.Tx) error { return tx.DeleteDirectoryGroup("self", 0) })
 	checkCounts(r, "a", "b")
+}
+
+// vanishingChildren: a user or a group is deleted while another unit adds it to
+// a group. Whichever comes first, no edge is left that leads nowhere, and the
+// counts are right.
+func vanishingChildren(t *testing.T, s *store.Store) {
+	for _, vanishing := range []struct {
+		edge   store.Edge
+		remove func(tx *store.Tx) error
+	}{
+		{group("g1"), func(tx *store.Tx) error { return tx.DeleteDirectoryGroup("g1", 0) }},
+		{user("okta-000001"), func(tx *store.Tx) error { return tx.DeleteIdentity("okta-000001", "deleted", 9, 9) }},
+	} {
+		t.Run(vanishing.edge.Kind, func(t *testing.T) {
+			r := newRoom(t, s)
+			r.update(func(tx *store.Tx) error {
+				return errors.Join(tx.InsertDirectoryGroup(dirGroup("okta", "parent", 1), "parent"),
+					tx.InsertDirectoryGroup(dirGroup("okta", "g1", 2), "g1"), tx.InsertIdentity(person("okta", "ann@acme.com", 1)))
+			})
+			looked, removed := make(chan struct{}), make(chan error, 1)
+			go func() {
+				<-looked
+				removed <- r.h.Update(t.Context(), store.UnitOptions{}, vanishing.remove)
+			}()
+			var once sync.Once
+			err := r.h.Update(t.Context(), store.UnitOptions{}, func(tx *store.Tx) error {
+				kinds, err := tx.KindsOf("okta", []string{vanishing.edge.Child})
+				if err != nil || kinds[vanishing.edge.Child] == "" {
+					return err
+				}
+				once.Do(func() { close(looked) })
+				select {
+				case err := <-removed: // it did not wait for this unit
+					removed <- err
+				case <-time.After(200 * time.Millisecond):
+				}
+				_, err = tx.AddEdges("parent", []store.Edge{vanishing.edge}, 5)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := <-removed; err != nil {
+				t.Fatal(err)
+			}
+			edges := read(r, func(rd *store.Reader) ([]store.Edge, error) { return edgesOf(rd, "parent") })
+			if len(edges) > 0 {
+				t.Errorf("edges that lead nowhere: %v", edges)
+			}
+			checkCounts(r, "parent")
+		})
+	}
 }

@@ -8,6 +8,7 @@ var rowTests = []test{
 	{"identity gone", identityGone},
 	{"reports", reports},
 	{"directory groups", directoryGroups},
+	{"children that vanish", vanishingChildren},
 	{"edges", edges},
 	{"big group", bigGroup},
 	{"kinds", kinds},
