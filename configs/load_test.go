@@ -155,7 +155,8 @@ func TestExampleNamesEveryKey(t *testing.T) {
 	}
 }
 
-// The README's YAML blocks are a configuration and its mapping.
+// The README's YAML blocks are a configuration and its mapping; each further
+// one goes into that configuration where its section says.
 func TestReadmeLoads(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join("..", "README.md"))
@@ -168,6 +169,26 @@ func TestReadmeLoads(t *testing.T) {
 	}
 	if _, err := Load(write(t, "rollcall.yaml", blocks[0][1], "mapping.yaml", blocks[1][1])); err != nil {
 		t.Error(err)
+	}
+	const listen, connections = "listen: 127.0.0.1:8080\n", "    connections:\n"
+	for _, block := range blocks[2:] {
+		whole, text := blocks[0][1], block[1]
+		indent := text[:len(text)-len(strings.TrimLeft(text, " "))]
+		text = strings.TrimPrefix(strings.TrimPrefix(strings.ReplaceAll("\n"+text, "\n"+indent, "\n"), "\n"), "connections:\n")
+		top, items, nested := strings.Cut(text, "- id:")
+		if strings.HasPrefix(text, "listen:") {
+			whole = strings.Replace(whole, listen, "", 1)
+		}
+		if before, ok := strings.CutSuffix(top, "  "); ok {
+			top, items = before, strings.ReplaceAll(items, "\n  ", "\n") // the items stood one step further in
+		}
+		whole = top + "\n" + whole
+		if nested {
+			whole = strings.Replace(whole, connections, connections+"      - id:"+strings.ReplaceAll(items, "\n", "\n      ")+"\n", 1)
+		}
+		if _, err := Load(write(t, "rollcall.yaml", whole, "mapping.yaml", blocks[1][1])); err != nil {
+			t.Errorf("%v\n%s", err, whole)
+		}
 	}
 }
 
