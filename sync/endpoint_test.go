@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/workspace"
 )
 
 // ON1: where a document leads is remembered the first time; a changed host
@@ -53,12 +54,21 @@ func TestKnownEndpoints(t *testing.T) {
 		good("a new endpoint on a known host", look("a.org", "b.org", "a.org", "b.org"))
 		changed("another host", look("evil.example", "b.org", "a.org"))
 		findings(1)
+		opened := w.findingID("ON1", "idp")
 		changed("again", look("evil.example", "b.org", "a.org"))
+		if again := w.findingID("ON1", "idp"); again != opened {
+			t.Errorf("one finding, not one a look: %s, then %s", opened, again)
+		}
 		changed("one of the known hosts, for another endpoint", look("a.org", "a.org"))
 		good("the old host is back", look("a.org", "b.org", "a.org"))
 		findings(0)
 		if err := w.e.KnowEndpoints(ctx, "acme", "idp", "https://other", []Endpoint{{"jwks_uri", "c.org"}}); err != nil {
 			t.Errorf("another document: %v", err)
+		}
+		fourth := func(seen ...Endpoint) error { return w.e.KnowEndpoints(ctx, "acme", "google", "https://fourth", seen) }
+		good("a fourth document", fourth(Endpoint{"jwks_uri", "a.org"}))
+		if err := fourth(Endpoint{"jwks_uri", "a.org"}, Endpoint{"token_endpoint", "evil.example"}); !errors.Is(err, ErrHostChanged) {
+			t.Errorf("an endpoint that is new, on a host that is: %v", err)
 		}
 		changed("other hosts", look("evil.example", "evil.example"))
 		approve := func(as string, hosts ...string) error {
@@ -73,6 +83,14 @@ func TestKnownEndpoints(t *testing.T) {
 		if err := approve("ann@acme.com", "c.org"); !errors.As(err, &bad) {
 			t.Errorf("a host that does not wait: %v", err)
 		}
+		w.mustEdit("ann@acme.com", Edit{Kind: EditRole, Member: "mem@acme.org", Role: workspace.RoleAdmin})
+		w.mustEdit("ann@acme.com", Edit{Kind: EditDeactivate, Member: "mem@acme.org"})
+		if err := approve("mem@acme.org"); !errors.Is(err, ErrMayNotApproveHosts) {
+			t.Errorf("an Admin without access: %v", err)
+		}
+		changed("two hosts", look("evil.example", "third.example"))
+		good("approving one of them", approve("ann@acme.com", "third.example"))
+		changed("the other waits", look("evil.example", "third.example"))
 		changed("still", look("evil.example", "evil.example"))
 		good("approving", approve("ann@acme.com", "evil.example"))
 		findings(0)
@@ -80,4 +98,17 @@ func TestKnownEndpoints(t *testing.T) {
 		changed("and the old one is foreign now", look("a.org", "b.org"))
 		w.sound()
 	})
+}
+
+// findingID is the one open finding of a connection.
+func (w *world) findingID(code, connection string) (id string) {
+	w.tb.Helper()
+	w.reads(func(r *store.Reader) error {
+		rows, err := r.FindingsOf(code, "connection", connection)
+		if len(rows) == 1 {
+			id = rows[0].ID
+		}
+		return err
+	})
+	return id
 }
