@@ -132,9 +132,6 @@ func (u *unit) after(now *workspace.DomainClaim, f *Finding) (after workspace.Do
 	if now.State == workspace.DomainPending {
 		return u.lapse(now, "it was not proved within 7 days"), workspace.DomainLapse, nil
 	}
-	if f.Challenge != now.Challenge {
-		return *now, "", workspace.ErrStale
-	}
 	if now.State == workspace.DomainContested {
 		return u.afterContest(now, f)
 	}

@@ -262,7 +262,7 @@ func (u *unit) directoryRecord(p *proof, key string) (*workspace.Identity, *work
 		if guest, _ := record.Attributes.First("guest"); guest == "true" {
 			return nil, refuseEntry("DC7", "Guests of a directory do not join by its domain.", "An Admin or Owner sends an invitation."), nil
 		}
-		p.record = u.vouches(id, p.domain) && p.Directory == id && p.DirectoryID != "" && record.ExternalID == p.DirectoryID
+		p.record = u.vouches(id, p.domain) && p.Directory == id && p.DirectoryID != "" // recordAt has found that very one
 		return &record, nil, nil
 	}
 	switch {

@@ -167,7 +167,7 @@ func (p *proof) tenant() string {
 		return "the token is of another Entra tenant than connection " + p.conn.ID + " pins"
 	case domainOf(p.UPN) == "":
 		return "the token has no user principal name, and Entra's claim email proves nothing"
-	case domainOf(p.UPN) != p.domain || emailKey(p.UPN) != emailKey(p.Email):
+	case emailKey(p.UPN) != emailKey(p.Email):
 		return "the address is not the user principal name, and Entra's claim email proves nothing"
 	case !slices.ContainsFunc(p.TenantDomains, func(d string) bool { return fold.Domain(d) == p.domain }):
 		return "the tenant does not list " + p.domain + " among its verified domains"

@@ -195,7 +195,7 @@ func (e *Engine) provedCode(ctx context.Context, browser string) (row provenCode
 	now := workspace.At(e.now())
 	s = e.spaces[row.Workspace]
 	if errors.Is(err, workspace.ErrNotFound) ||
-		err == nil && (s == nil || row.ProvedAt == 0 || row.UsedAt != 0 || row.ProvedAt+workspace.Micros(evidenceFor.Microseconds()) <= now) {
+		err == nil && (s == nil || row.UsedAt != 0 || row.ProvedAt+workspace.Micros(evidenceFor.Microseconds()) <= now) {
 		return row, nil, ErrCode
 	}
 	return row, s, err
