@@ -151,7 +151,7 @@ func (s *SignIn) cookieHash(r *http.Request) string {
 // list, or below one. Scheme and host must be the same, and no dots lead out.
 func (c *SignInConnection) returnsTo(text string) bool {
 	u, err := url.Parse(text)
-	if err != nil || len(text) > maxReturnURL || u.User != nil || u.Fragment != "" || u.Opaque != "" || strings.ContainsAny(text, "\\\r\n\t ") || strings.Contains(u.Path, "..") {
+	if err != nil || len(text) > maxReturnURL || u.User != nil || u.Fragment != "" || strings.ContainsAny(text, "\\\r\n\t ") || strings.Contains(u.Path, "..") {
 		return false
 	}
 	for _, allowed := range c.ReturnTo {
