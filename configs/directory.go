@@ -68,10 +68,24 @@ func (j *judge) polled(path string, c *Connection) {
 	if c.Deadline < time.Minute || c.Deadline > 24*time.Hour {
 		j.addf(path+".deadline", "is %s: write a time from 1m to 24h", c.Deadline)
 	}
+	j.brake(path, &c.Brake)
+}
+
+// brake judges the limits of a connection that states who exists.
+func (j *judge) brake(path string, b *sync.Brake) {
 	for _, l := range []struct {
 		key   string
 		limit sync.Limit
-	}{{"removals", c.Brake.Removals}, {"tails", c.Brake.Tails}, {"admin_losses", c.Brake.AdminLosses}, {"group", c.Brake.Group}} {
+	}{
+		{"removals", b.Removals},
+		{"tails", b.Tails},
+		{"burst", b.Burst.Limit},
+		{"admin_losses", b.AdminLosses},
+		{"group", b.Group},
+		{"numbers", b.Numbers},
+		{"addresses", b.Addresses},
+		{"creates", b.Creates},
+	} {
 		if x := l.limit; x.Min < 0 || x.Max < 0 || x.Percent < 0 || x.Percent > 100 {
 			j.addf(path+".brake."+l.key, "is out of range: min and max from 0, percent from 0 to 100")
 		}
@@ -98,7 +112,7 @@ func fileUnder(from func(string) string, text string) string {
 
 // kindKeys are the keys that not every kind of connection obeys.
 var kindKeys = map[string][]string{
-	"scim":    append(keysOf(reflect.TypeFor[Push]()), "profile", "rate", "mode"),
+	"scim":    append(keysOf(reflect.TypeFor[Push]()), "profile", "rate", "mode", "brake"),
 	"ldap":    append(keysOf(reflect.TypeFor[Directory]()), "mode"),
 	oidc.Kind: append(append(keysOf(reflect.TypeFor[oidc.Config]()), polledKeys...), "mode"),
 	kindAPI:   {},

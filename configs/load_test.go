@@ -127,7 +127,7 @@ func TestDirectoryKeys(t *testing.T) {
 	head := "listen: 127.0.0.1:0\ndatabase: sqlite:x.db\nworkspaces: [{id: a, owners: [ann@acme.com], connections: [{id: corp, kind: ldap, " +
 		"people: {base: 'ou=p,dc=a'}, "
 	c, err := Parse([]byte(head+"url: file:dump.ldif, disabled: {attr: employeeStatus, eq: closed}, min_expected: 40, "+
-		"brake: {removals: off, tails: 0, group: {percent: 10}}}]}]\n"), filepath.Join("etc", "c.yaml"))
+		"brake: {removals: off, tails: 0, group: {percent: 10}, burst: {min: 20, access: hold}, creates: off, numbers: 7}}]}]\n"), filepath.Join("etc", "c.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,11 @@ func TestDirectoryKeys(t *testing.T) {
 		t.Errorf("disabled %+v, min_expected %+v", d.Disabled, d.MinExpected)
 	}
 	usual := sync.DefaultBrake()
-	want := sync.Brake{Removals: sync.Limit{Off: true}, Tails: sync.Limit{}, AdminLosses: usual.AdminLosses, Group: sync.Limit{Percent: 10}}
+	want := sync.Brake{
+		Removals: sync.Limit{Off: true}, Tails: sync.Limit{}, AdminLosses: usual.AdminLosses, Group: sync.Limit{Percent: 10},
+		Numbers: sync.Limit{Min: 7}, Addresses: usual.Addresses, Creates: sync.Limit{Off: true},
+		Burst: sync.Burst{Limit: sync.Limit{Min: 20, Percent: 30}, Window: time.Hour, Access: sync.BurstHold},
+	}
 	if diff := cmp.Diff(want, d.Brake); diff != "" {
 		t.Errorf("brake (-want +got):\n%s", diff)
 	}

@@ -304,6 +304,9 @@ func (j *judge) connection(path string, c *Connection) {
 	}
 	j.mode(path, c.Mode)
 	j.push(path, &c.Push)
+	if c.Kind == "scim" {
+		j.brake(path, &c.Brake)
+	}
 	if c.Rate < 0 || c.Rate > maxRate {
 		j.addf(path+".rate", "%d is no rate: use 1 to %d requests a second, or leave it out for 50", c.Rate, maxRate)
 	}

@@ -58,33 +58,36 @@ type ConnectionRow struct {
 	Authority                 string // role last held, for a lost sponsor
 	Sponsor                   string // member id
 	Mode, State, Scope        string
-	SettledAt                 workspace.Micros
-	UsersTotal, GroupsTotal   int
-	CreatedAt, LastSeenAt     workspace.Micros
-	LastGoodRunAt             workspace.Micros
+	// FirstCreateAt is when it made its first member since it is counted, and
+	// SettledAt the moment from which its new members count (VW13); both are zero
+	// until then.
+	FirstCreateAt, SettledAt workspace.Micros
+	UsersTotal, GroupsTotal  int
+	CreatedAt, LastSeenAt    workspace.Micros
+	LastGoodRunAt            workspace.Micros
 }
 
 const (
 	sqlConnection = `SELECT connection_id, kind, profile, acts_as, authority, sponsor, mode, state, scope,
-			settled_at, users_total, groups_total, created_at, last_seen_at, last_good_run_at
+			first_create_at, settled_at, users_total, groups_total, created_at, last_seen_at, last_good_run_at
 		FROM connection WHERE workspace_id = ? AND connection_id = ?{lock}`
 	sqlConnections = `SELECT connection_id, kind, profile, acts_as, authority, sponsor, mode, state, scope,
-			settled_at, users_total, groups_total, created_at, last_seen_at, last_good_run_at
+			first_create_at, settled_at, users_total, groups_total, created_at, last_seen_at, last_good_run_at
 		FROM connection WHERE workspace_id = ? ORDER BY connection_id`
 	sqlPutConnection = `INSERT INTO connection (workspace_id, connection_id, kind, profile, acts_as, authority,
-			sponsor, mode, state, scope, settled_at, users_total, users_removed, groups_total, groups_removed,
+			sponsor, mode, state, scope, first_create_at, settled_at, users_total, users_removed, groups_total, groups_removed,
 			created_at, last_seen_at, last_good_run_at, seq)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, ?, ?, 0)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, ?, ?, ?, 0)
 		ON CONFLICT (workspace_id, connection_id) DO UPDATE SET kind = excluded.kind,
 			profile = excluded.profile, acts_as = excluded.acts_as, authority = excluded.authority,
 			sponsor = excluded.sponsor, mode = excluded.mode, state = excluded.state, scope = excluded.scope,
-			settled_at = excluded.settled_at, last_seen_at = excluded.last_seen_at,
+			first_create_at = excluded.first_create_at, settled_at = excluded.settled_at, last_seen_at = excluded.last_seen_at,
 			last_good_run_at = excluded.last_good_run_at`
 )
 
 func scanConnection(s scanner, c *ConnectionRow) error {
 	return s.Scan(&c.ID, &c.Kind, &c.Profile, &c.ActsAs, &c.Authority, &c.Sponsor, &c.Mode, &c.State, &c.Scope,
-		&c.SettledAt, &c.UsersTotal, &c.GroupsTotal, &c.CreatedAt, &c.LastSeenAt, &c.LastGoodRunAt)
+		&c.FirstCreateAt, &c.SettledAt, &c.UsersTotal, &c.GroupsTotal, &c.CreatedAt, &c.LastSeenAt, &c.LastGoodRunAt)
 }
 
 // Connection reads one.
@@ -102,7 +105,7 @@ func (r *Reader) Connections() ([]ConnectionRow, error) {
 // counters: read it first and change what is to change.
 func (t *Tx) PutConnection(c ConnectionRow) error {
 	return t.exec(sqlPutConnection, t.ws, c.ID, c.Kind, c.Profile, c.ActsAs, c.Authority, c.Sponsor, c.Mode,
-		c.State, c.Scope, c.SettledAt, c.CreatedAt, c.LastSeenAt, c.LastGoodRunAt)
+		c.State, c.Scope, c.FirstCreateAt, c.SettledAt, c.CreatedAt, c.LastSeenAt, c.LastGoodRunAt)
 }
 
 // The kinds of token.

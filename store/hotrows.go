@@ -32,7 +32,7 @@ const (
 var hotSources = [...]map[string]bool{
 	hotStanding: {
 		"workspace": true, "hold": true, "exception": true, "tombstone": true, "invitation": true, "rejection": true,
-		"domain_claim": true, "sink": true,
+		"domain_claim": true, "sink": true, "brake_count": true,
 	},
 	hotOwners:     {"member": true},
 	hotConnection: {"connection": true},

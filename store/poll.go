@@ -108,6 +108,7 @@ const sqlCountBrake = `INSERT INTO brake_count (workspace_id, connection_id, nam
 
 // CountBrake counts a subject against a limit.
 func (t *Tx) CountBrake(connection, name, subject string, at workspace.Micros) error {
+	t.none.counts = false
 	return t.exec(sqlCountBrake, t.ws, connection, name, subject, at)
 }
 

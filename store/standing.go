@@ -17,7 +17,7 @@ type Standing struct {
 // absent are the rare things of which a workspace has none at all: asking for
 // them again is left out.
 type absent struct {
-	holds, exceptions, tombstones, invitations, rejections, domains, sinks bool
+	holds, exceptions, tombstones, invitations, rejections, domains, sinks, counts bool
 }
 
 const sqlStanding = `SELECT w.members_active, w.owners, w.admins, w.seats, w.numbers, w.plan, w.zone, w.period_from, w.period_to,
@@ -27,7 +27,8 @@ const sqlStanding = `SELECT w.members_active, w.owners, w.admins, w.seats, w.num
 		NOT EXISTS (SELECT 1 FROM invitation i WHERE i.workspace_id = w.workspace_id AND i.state = 'pending'),
 		NOT EXISTS (SELECT 1 FROM rejection r WHERE r.workspace_id = w.workspace_id),
 		NOT EXISTS (SELECT 1 FROM domain_claim d WHERE d.workspace_id = w.workspace_id),
-		NOT EXISTS (SELECT 1 FROM sink s WHERE s.workspace_id = w.workspace_id)
+		NOT EXISTS (SELECT 1 FROM sink s WHERE s.workspace_id = w.workspace_id),
+		NOT EXISTS (SELECT 1 FROM brake_count b WHERE b.workspace_id = w.workspace_id)
 	FROM workspace w WHERE w.workspace_id = ?`
 
 // Standing reads it. Where nobody else writes while the unit runs (SQLite),
@@ -39,7 +40,7 @@ func (t *Tx) Standing() (Standing, error) {
 		var s standing
 		err := t.row(sqlStanding, t.ws).Scan(&s.Totals.Active, &s.Totals.Owners, &s.Totals.Admins, &s.Totals.Seats,
 			&s.Totals.Numbers, &s.Plan, &s.Zone, &s.PeriodFrom, &s.PeriodTo, &s.none.holds, &s.none.exceptions,
-			&s.none.tombstones, &s.none.invitations, &s.none.rejections, &s.none.domains, &s.none.sinks)
+			&s.none.tombstones, &s.none.invitations, &s.none.rejections, &s.none.domains, &s.none.sinks, &s.none.counts)
 		return s, err
 	})
 	if t.alone {
@@ -105,6 +106,22 @@ func (t *Tx) Rejection(fingerprint string, at workspace.Micros) (RejectionRow, e
 		return RejectionRow{}, workspace.ErrNotFound
 	}
 	return t.Reader.Rejection(fingerprint, at)
+}
+
+// HasRejections is Reader.HasRejections.
+func (t *Tx) HasRejections() (bool, error) {
+	if t.none.rejections {
+		return false, nil
+	}
+	return t.Reader.HasRejections()
+}
+
+// BrakeCount is Reader.BrakeCount.
+func (t *Tx) BrakeCount(connection, name string, since workspace.Micros) (int, error) {
+	if t.none.counts {
+		return 0, nil
+	}
+	return t.Reader.BrakeCount(connection, name, since)
 }
 
 // Domains is Reader.Domains.

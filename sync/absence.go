@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -370,13 +371,22 @@ func (p *poll) brake(ctx context.Context, n int) (*BrakeHold, error) {
 	return hold, err
 }
 
-// closeBrake withdraws the connection's held plans other than the one that
-// this run has found again; the run's last unit writes it.
+// closeBrake withdraws the connection's held plans other than those that this
+// run has found again; the run's last unit writes it. A read that named not
+// everybody withdraws no removals, and one that named not every group nothing
+// about groups.
 func (p *poll) closeBrake(ctx context.Context, hash string) error {
 	return p.view(ctx, func(r *store.Reader) error {
 		open, err := r.OpenHolds("connection:" + p.pl.Connection)
 		for _, h := range open {
 			if h.PlanHash == hash || p.held[h.PlanHash] {
+				continue
+			}
+			var held heldBatch
+			if err := json.Unmarshal(h.Observation, &held); err != nil {
+				return fmt.Errorf("hold %s: %w", h.ID, err)
+			}
+			if !p.whole || len(held.Groups) > 0 && p.kind != RunFull {
 				continue
 			}
 			h.State, h.DecidedAt, h.DecidedBy, h.DecidedWhy = "withdrawn", workspace.At(p.e.now()), "system", "no longer so at the directory"

@@ -246,7 +246,7 @@ func (u *unit) planHold(hold store.HoldRow) error {
 			return fmt.Errorf("hold %s: %w", hold.ID, err)
 		}
 		u.b.Identities, u.b.Groups, u.b.Brake = seen.Identities, seen.Groups, seen.Brake
-		u.b.People, u.b.Half = seen.People, seen.Half
+		u.b.People, u.b.Half, u.b.Part, u.b.Held = seen.People, seen.Half, seen.Part, seen.Held
 		return u.observe()
 	}
 	kind, id, _ := strings.Cut(hold.Subject, ":")
@@ -275,7 +275,7 @@ func (u *unit) approveAndCommit(hold store.HoldRow, a Approval) (Result, error) 
 	for i := range u.outcomes {
 		o := &u.outcomes[i]
 		// Of many people's plan, what is denied was never part of it.
-		apart := o.Outcome == "held" || o.Outcome == "noop" || o.Outcome == "denied" && u.b.Brake != nil && u.b.Brake.Rule == RuleObserve
+		apart := o.Outcome == "held" || o.Outcome == "noop" || o.Outcome == "denied" && u.b.Brake != nil && (u.b.Brake.Rule == RuleObserve || u.b.Part != "")
 		unseen := apart && !u.shown[workspace.Fingerprint(u.plan[i].Change)]
 		if u.plan[i].Kind != "" && o.Outcome != "applied" && o.Outcome != "dropped" && !unseen {
 			d := o.Decision

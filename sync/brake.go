@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"time"
 
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/workspace"
@@ -57,15 +58,20 @@ func (l Limit) Of(base int) (limit int, on bool) {
 type Brake struct {
 	Removals    Limit `yaml:"removals"`     // people ended by absence
 	Tails       Limit `yaml:"tails"`        // people ended by an explicit no: their tails
+	Burst       Burst `yaml:"burst"`        // people ended by an explicit no within an hour
 	AdminLosses Limit `yaml:"admin_losses"` // Admins who would be lowered
 	Group       Limit `yaml:"group"`        // people who leave one group of 8 or more
+	Numbers     Limit `yaml:"numbers"`      // members whose numbers are taken or lowered
+	Addresses   Limit `yaml:"addresses"`    // members who get another address
+	Creates     Limit `yaml:"creates"`      // people who become members
 }
 
 // DefaultBrake are the limits of sources section 4.
 func DefaultBrake() Brake {
 	return Brake{
 		Removals: Limit{Min: 3, Percent: 5, Max: 100}, Tails: Limit{Min: 3, Percent: 5, Max: 100}, AdminLosses: Limit{Min: 1},
-		Group: Limit{Percent: 25},
+		Group: Limit{Percent: 25}, Numbers: Limit{Min: 5, Percent: 5}, Addresses: Limit{Min: 5, Percent: 5}, Creates: Limit{Min: 25, Percent: 20},
+		Burst: Burst{Limit: Limit{Min: 10, Percent: 30}, Window: time.Hour, Access: BurstEnd},
 	}
 }
 
@@ -78,6 +84,10 @@ const (
 	brakeTails       = "tails"
 	brakeAdminLosses = "admin_losses"
 	brakeGroup       = "group"
+	brakeNumbers     = "numbers"
+	brakeAddresses   = "addresses"
+	brakeCreates     = "creates"
+	brakeBurst       = "burst"
 	brakeFirstRun    = "first_run"
 	brakeScope       = "scope"
 )
@@ -169,6 +179,12 @@ func (u *unit) brakes() error {
 		return nil
 	}
 	if u.b.Brake == nil {
+		if err := u.brakeParts(); err != nil {
+			return err
+		}
+		if err := u.brakeBurst(); err != nil {
+			return err
+		}
 		if err := u.brakeGroups(); err != nil {
 			return err
 		}

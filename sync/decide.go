@@ -28,6 +28,9 @@ func (u *unit) decide() error {
 	if err := u.planTails(); err != nil {
 		return err
 	}
+	if err := u.setAside(); err != nil {
+		return err
+	}
 	observing := u.observing() // before a brake holds the batch
 	if !observing {
 		if err := u.brakes(); err != nil {
@@ -293,8 +296,8 @@ func (u *unit) openHolds() error {
 		bySubject[s] = append(bySubject[s], i)
 	}
 	people := sortedKeys(u.people)
-	if u.observing() {
-		people = nil // what waits from live traffic goes on waiting
+	if u.observing() || u.b.Part != "" {
+		people = nil // what waits from live traffic, or of another part, goes on waiting
 	}
 	for _, key := range people {
 		open, err := u.tx.OpenHolds(key)
@@ -485,10 +488,12 @@ type heldBatch struct {
 	Brake      *BrakeHold            `json:"brake"`
 	People     []string              `json:"people,omitempty"`
 	Half       Half                  `json:"half,omitempty"`
+	Part       Part                  `json:"part,omitempty"`
+	Held       map[Part]*BrakeHold   `json:"held,omitempty"`
 }
 
 // heldObservation is what a hold keeps of a refused request, so that an
 // approval can apply it.
 func (u *unit) heldObservation() ([]byte, error) {
-	return json.Marshal(heldBatch{u.b.Identities, u.b.Groups, u.b.Brake, u.b.People, u.b.Half})
+	return json.Marshal(heldBatch{u.b.Identities, u.b.Groups, u.b.Brake, u.b.People, u.b.Half, u.b.Part, u.held})
 }

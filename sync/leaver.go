@@ -140,7 +140,13 @@ func (u *unit) tailTrip(c workspace.Cause) (*trip, error) {
 	if u.b.Signal {
 		return &trip{limit: BrakeLimit{Name: signalTail}, why: signalWhy}, nil
 	}
+	if u.b.Part == PartAccess || u.b.aside[PartAccess] != nil || u.b.Held[PartAccess] != nil {
+		return nil, nil // access waits, and all with it
+	}
 	u.leavers++
+	if holds, err := u.holdsAccess(); err != nil || holds {
+		return nil, err
+	}
 	return u.meter(brakeTails, u.brake().Tails, u.leavers, u.base)
 }
 

@@ -61,6 +61,10 @@ type Batch struct {
 
 	// Brake, when set, holds the whole batch for a person (BR1).
 	Brake *BrakeHold
+	// Part, when set, is the part of the plan that the batch is about.
+	Part Part
+	// Held are parts of the plan that wait for a person, whatever is counted.
+	Held map[Part]*BrakeHold
 
 	// Cursor, when set, is committed with the batch.
 	Cursor *store.CursorRow
@@ -72,6 +76,12 @@ type Batch struct {
 	Run string
 	// sum is the report of that run, to which the batch adds.
 	sum *SyncRun
+	// aside are the parts that are left out of this batch's plan, for the run
+	// puts them into one plan of their own; nil outside of a poll.
+	aside map[Part]*BrakeHold
+	// counts: the batch is only planned to be counted, and meets no limit.
+	// firstRun: it is of a connection's first whole read, which adds everybody.
+	counts, firstRun bool
 }
 
 // Op says what an observation does to a record.
@@ -151,8 +161,12 @@ type Result struct {
 	// Notices are what the report says beside the changes.
 	Notices []string
 	// Answer is what the batch's Once.Answer made.
-	Answer    []byte
-	summed    *SyncRun
+	Answer []byte
+	summed *SyncRun
+	// aside are the identities whose part of the plan was left out, and tripped
+	// the limits that this batch has passed.
+	aside     map[Part][]string
+	tripped   map[Part]*BrakeHold
 	otherHalf int    // changes that belong to the other half of the plan
 	contests  string // the workspace that holds a domain which was proved here
 }

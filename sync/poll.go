@@ -90,13 +90,15 @@ type poll struct {
 	// unsettled: a name changed hands, so the next poll looks again although
 	// the tell-tale stands still.
 	unsettled bool
-	held      map[string]bool // plans of groups that this run holds, by hash
-	withdrawn []store.HoldRow // plans that are no longer wanted
-	stock     string          // the inventory before those who wait for a number were tried, or passed over
-	passed    bool            // they were passed over
-	traffic   Traffic         // of the source before this run
-	tx        *store.Tx       // set in a dry run: everything in one transaction
-	report    SyncRun         // summed over the units of the run
+	held      map[string]bool     // plans of groups that this run holds, by hash
+	tripped   map[Part]*BrakeHold // limits of parts that this run has passed
+	aside     map[Part][]string   // identities whose part was left out
+	withdrawn []store.HoldRow     // plans that are no longer wanted
+	stock     string              // the inventory before those who wait for a number were tried, or passed over
+	passed    bool                // they were passed over
+	traffic   Traffic             // of the source before this run
+	tx        *store.Tx           // set in a dry run: everything in one transaction
+	report    SyncRun             // summed over the units of the run
 }
 
 // Poll reads a connection once and applies what differs. It returns
@@ -123,7 +125,7 @@ func (e *Engine) Poll(ctx context.Context, pl Polled, holder string, opt SyncOpt
 	lost, done := e.keepLease(ctx, lease, cancel), make(chan struct{})
 	defer func() { close(done); <-lost(done) }()
 	p := &poll{
-		e: e, s: s, pl: pl, opt: opt, run: newID(), lease: lease, began: e.now(), tried: map[string]bool{},
+		e: e, s: s, pl: pl, opt: opt, run: newID(), lease: lease, began: e.now(), tried: map[string]bool{}, aside: map[Part][]string{}, tripped: map[Part]*BrakeHold{}, held: map[string]bool{},
 		log: e.log.With("workspace", pl.Workspace, "connection", pl.Connection),
 	}
 	res, err := p.do(ctx)

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -28,6 +29,9 @@ const groupBatch = 100
 func (p *poll) apply(ctx context.Context) error {
 	st := p.stage
 	if err := p.guardGroups(ctx); err != nil {
+		return err
+	}
+	if err := p.countParts(ctx); err != nil {
 		return err
 	}
 	total := len(st.people) + len(st.gorder)
@@ -100,6 +104,9 @@ func (p *poll) apply(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := p.applyParts(ctx); err != nil {
+		return err
+	}
 	if waited || p.passed {
 		if err := p.tellWaiting(ctx); err != nil {
 			return err
@@ -108,11 +115,36 @@ func (p *poll) apply(ctx context.Context) error {
 	return p.finish(ctx, p.good())
 }
 
-// submit runs one batch as a unit of work of this run and adds its report.
-func (p *poll) submit(ctx context.Context, b Batch) (Result, error) {
+// ofRun makes a batch one of this run.
+func (p *poll) ofRun(b Batch) Batch {
 	b.Workspace, b.Connection, b.Kind, b.Channel, b.Run = p.pl.Workspace, p.pl.Connection, p.kind, workspace.ChannelSync, p.run
 	b.Trigger, b.SeenAt, b.Lease, b.Token = orElse(p.opt.Trigger, "schedule"), p.began, p.lease.Name, p.lease.Token
+	b.firstRun = !p.state.FirstRunHeld
+	return b
+}
+
+// submit runs one batch as a unit of work of this run and adds its report.
+func (p *poll) submit(ctx context.Context, b Batch) (Result, error) {
+	b = p.ofRun(b)
 	b.sum = &p.report
+	if b.Brake == nil {
+		b.aside = maps.Clone(p.tripped)
+		if hold := p.tripped[PartAccess]; hold != nil && b.deletes() {
+			// A record that goes cannot be looked at again: its end waits by itself.
+			delete(b.aside, PartAccess)
+			b.Held = map[Part]*BrakeHold{PartAccess: hold}
+		}
+	}
+	res, err := p.unit(ctx, b)
+	if err == nil {
+		p.collect(&res)
+	}
+	return res, err
+}
+
+// unit runs one batch as a unit of work, in the dry run's transaction if there
+// is one.
+func (p *poll) unit(ctx context.Context, b Batch) (Result, error) {
 	if p.tx == nil {
 		return p.e.Apply(ctx, b)
 	}
@@ -197,7 +229,28 @@ func (p *poll) applyLoaded(ctx context.Context, places []place, batch loaded) er
 	if batch.err != nil {
 		return batch.err
 	}
-	var b Batch
+	b := p.batchOf(&batch)
+	if len(b.Identities) == 0 {
+		return nil
+	}
+	res, err := p.submit(ctx, b)
+	if err == nil || len(b.Identities) == 1 {
+		p.waits(res)
+		return p.tolerate(err, []string{b.Identities[0].Row.ExternalID})
+	}
+	if !singleFault(err) {
+		return err
+	}
+	half := len(places) / 2
+	if err := p.applyPeople(ctx, places[:half]); err != nil {
+		return err
+	}
+	return p.applyPeople(ctx, places[half:])
+}
+
+// batchOf is what was read of people, laid over what is known, without those
+// of whom nothing is new.
+func (p *poll) batchOf(batch *loaded) (b Batch) {
 	for i := range batch.people {
 		x := &batch.people[i]
 		id := x.Identity.ExternalID
@@ -225,22 +278,7 @@ func (p *poll) applyLoaded(ctx context.Context, places []place, batch loaded) er
 		o.Row = PolledRow(x.Identity)
 		b.Identities = append(b.Identities, o)
 	}
-	if len(b.Identities) == 0 {
-		return nil
-	}
-	res, err := p.submit(ctx, b)
-	if err == nil || len(b.Identities) == 1 {
-		p.waits(res)
-		return p.tolerate(err, []string{b.Identities[0].Row.ExternalID})
-	}
-	if !singleFault(err) {
-		return err
-	}
-	half := len(places) / 2
-	if err := p.applyPeople(ctx, places[:half]); err != nil {
-		return err
-	}
-	return p.applyPeople(ctx, places[half:])
+	return b
 }
 
 // ended is T0 of somebody who was active when last seen. The source's clock is
@@ -661,6 +699,8 @@ func (r *SyncRun) addUp(u SyncRun) {
 	*r = u
 	r.SourceReport = source
 	r.Excluded += u.Excluded
+	r.Brake.Limits = append(limits.Limits, u.Brake.Limits...)
+	r.Brake.Tripped = limits.Tripped || u.Brake.Tripped
 	if !had {
 		r.Error, r.Changes = fault, changes
 		if state != "" {
@@ -682,8 +722,6 @@ func (r *SyncRun) addUp(u SyncRun) {
 	r.Notices = append(notices, u.Notices...)
 	r.Unowned = append(unowned, u.Unowned...)
 	r.Notices = r.Notices[:min(len(r.Notices), 200)]
-	r.Brake.Limits = append(limits.Limits, u.Brake.Limits...)
-	r.Brake.Tripped = limits.Tripped || u.Brake.Tripped
 	r.Audit.FirstLeaf = first
 	r.Billing.SeatsBefore, r.Billing.NumbersBefore = billing.SeatsBefore, billing.NumbersBefore
 	r.Billing.ChargeCents, r.Billing.CreditCents = billing.ChargeCents+u.Billing.ChargeCents, billing.CreditCents+u.Billing.CreditCents

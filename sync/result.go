@@ -8,7 +8,7 @@ import (
 
 // result tells the caller what became of the batch.
 func (u *unit) result() (Result, error) {
-	r := Result{Run: u.run, Counts: u.counts, Refusal: u.refused, InvitationSecret: u.secret, summed: u.summed, otherHalf: u.otherHalf, contests: u.contests, Notices: u.notices}
+	r := Result{Run: u.run, Counts: u.counts, Refusal: u.refused, InvitationSecret: u.secret, summed: u.summed, otherHalf: u.otherHalf, contests: u.contests, Notices: u.notices, aside: u.aside, tripped: u.tripped}
 	for i := range u.outcomes {
 		if u.plan[i].Kind != "" && u.outcomes[i].Outcome != "dropped" {
 			o := u.outcomes[i]

@@ -64,7 +64,14 @@ type unit struct {
 	limits  []BrakeLimit // limits of the brake that were looked at
 	leavers int          // explicit leavers of this unit so far
 	base    int          // people of the connection when the unit began
-	left    []groupLoss  // directory groups that this unit takes many people out of
+	// aside are the identities whose part of the plan was left out, whose keys
+	// are in waits, and tripped the limits for which it was. The parts in held
+	// wait person by person.
+	aside         map[Part][]string
+	waits         map[string]bool
+	tripped, held map[Part]*BrakeHold
+	settles       settles
+	left          []groupLoss // directory groups that this unit takes many people out of
 	// summed is the run's report with this unit added; it replaces the run's
 	// once the unit is committed.
 	summed    *SyncRun
@@ -170,7 +177,7 @@ func (u *unit) connectionActor() error {
 	if err != nil {
 		return err
 	}
-	u.base = row.UsersTotal
+	u.base, u.settles = row.UsersTotal, settles{row.FirstCreateAt, row.SettledAt}
 	channel := u.b.Channel
 	if channel == "" {
 		channel = workspace.ChannelSync

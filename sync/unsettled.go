@@ -67,13 +67,19 @@ const ruleSeats = "I11"
 // this unit whether all that they want was brought about. Nothing is written
 // while that stays as it was.
 func (u *unit) markUnsettled() error {
+	if u.b.Part != "" {
+		return nil // what else the people of the plan wait for is not looked at
+	}
 	members, left := map[string]string{}, map[string]*wish{}
+	for key := range u.waits {
+		left[key] = &wish{besides: true}
+	}
 	for key, j := range u.judged {
 		if id, ok := strings.CutPrefix(key, "member:"); ok {
 			members[key] = id
 		}
 		if j.undecided {
-			left[key] = &wish{number: true}
+			left[key] = &wish{number: true, besides: u.waits[key]}
 		}
 	}
 	for i := range u.outcomes {
@@ -162,9 +168,9 @@ func (u *unit) markWaiting(members map[string]string, left map[string]*wish) err
 }
 
 // keepQuiet takes what is refused once more out of the report of a unit that
-// tries people again.
+// tries people again, or makes the plan of those who wait.
 func (u *unit) keepQuiet() {
-	if u.b.Again == nil {
+	if u.b.Again == nil && (u.b.Part == "" || u.approver != nil) {
 		return
 	}
 	for i := range u.outcomes {

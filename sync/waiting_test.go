@@ -154,7 +154,11 @@ func TestRejectedIsNotTriedAgain(t *testing.T) {
 func TestCostOfWaiting(t *testing.T) {
 	t.Parallel()
 	w := counted(t)
-	w.polled(nil)
+	w.polled(func(c *Workspace) {
+		brake := DefaultBrake()
+		brake.Creates = Limit{Off: true} // the directory grows in leaps
+		c.Connections[1].Brake = &brake
+	})
 	w.numbers("+4722000001")
 	cost := func(people, oslo int) (cost, string) {
 		d := newDirectory(w, people)

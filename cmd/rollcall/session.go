@@ -170,7 +170,7 @@ func engineWorkspace(c *configs.Config, w *configs.Workspace) sync.Workspace {
 			polled.Signals = conn.OIDC.Signals.BackchannelLogout || conn.OIDC.Signals.SSF.Mode != ""
 		}
 		if conn.Kind == "scim" {
-			polled.Quiet = quietOf(conn)
+			polled.Quiet, polled.Brake = quietOf(conn), &conn.Brake
 		}
 		if conn.Polled() {
 			polled.Brake = &conn.Brake

@@ -54,7 +54,7 @@ type world struct {
 // unbraked lets everything through that is proved.
 func unbraked() sync.Brake {
 	off := sync.Limit{Off: true}
-	return sync.Brake{Removals: off, Tails: off, AdminLosses: off, Group: off}
+	return sync.Brake{Removals: off, Tails: off, AdminLosses: off, Group: off, Numbers: off, Addresses: off, Creates: off, Burst: sync.Burst{Limit: off}}
 }
 
 func newWorld(t testing.TB, cfg ldap.Config, brake sync.Brake) *world {

@@ -33,7 +33,7 @@ func workspaceRow(t *testing.T, s *store.Store) {
 
 	c := store.ConnectionRow{
 		ID: "corp", Kind: "ldap", Profile: "ad", ActsAs: "admin", Authority: "admin", Sponsor: "m1",
-		Mode: "enforce", State: "active", Scope: "sha256:1", SettledAt: 2, CreatedAt: 1, LastSeenAt: 3, LastGoodRunAt: 4,
+		Mode: "enforce", State: "active", Scope: "sha256:1", FirstCreateAt: 1, SettledAt: 2, CreatedAt: 1, LastSeenAt: 3, LastGoodRunAt: 4,
 	}
 	r.update(func(tx *store.Tx) error { return tx.PutConnection(c) })
 	same(t, "connection", read(r, func(rd *store.Reader) (store.ConnectionRow, error) { return rd.Connection("corp") }), c)
@@ -181,12 +181,14 @@ func holds(t *testing.T, s *store.Store) {
 
 func rejections(t *testing.T, s *store.Store) {
 	r := newRoom(t, s)
+	same(t, "none at all", read(r, (*store.Reader).HasRejections), false)
 	v := store.RejectionRow{Fingerprint: "f", By: "ann@acme.com", Reason: "no", At: 1, Until: 10}
 	r.update(func(tx *store.Tx) error { return tx.PutRejection(v) })
 	at := func(at workspace.Micros) func(*store.Reader) (store.RejectionRow, error) {
 		return func(rd *store.Reader) (store.RejectionRow, error) { return rd.Rejection("f", at) }
 	}
 	same(t, "in force", read(r, at(9)), v)
+	same(t, "one", read(r, (*store.Reader).HasRejections), true)
 	gone(r, at(10))
 	v.Until = 0
 	r.update(func(tx *store.Tx) error { return tx.PutRejection(v) })
