@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-sync/rollcall/events"
 	"github.com/rollcall-sync/rollcall/internal/mail"
 	"github.com/rollcall-sync/rollcall/internal/secret"
+	"github.com/rollcall-sync/rollcall/internal/yamldoc"
 	"github.com/rollcall-sync/rollcall/mapping"
 	"github.com/rollcall-sync/rollcall/sync"
 	"github.com/rollcall-sync/rollcall/sync/oidc"
@@ -55,6 +56,9 @@ type Config struct {
 	// text.
 	File string `yaml:"-"`
 	Hash string `yaml:"-"`
+
+	// place tells where a key stands in the file; nil if none was read.
+	place func(path string) yamldoc.Place
 }
 
 // TLS names the certificate of the public listener; both files are read anew

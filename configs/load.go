@@ -57,6 +57,7 @@ func Parse(text []byte, file string) (*Config, error) {
 		p.File, p.Line, p.Column = file, at.Line, at.Column
 		d.problems = append(d.problems, p)
 	}
+	c.place = d.nearest
 	c.under(filepath.Dir(file))
 	d.loadMappings(c)
 	if len(d.problems) > 0 {

@@ -351,7 +351,8 @@ func (j *judge) terms(path string, w *Workspace) {
 	}
 }
 
-// Warnings returns what is allowed but worth a second look, each with its key.
+// Warnings returns what is allowed but worth a second look, each with its key
+// and, of a file that was read, its place.
 func (c *Config) Warnings() []*Problem {
 	j := &judge{}
 	for i := range c.Workspaces {
@@ -372,6 +373,12 @@ func (c *Config) Warnings() []*Problem {
 			if w.Connections[k].AllowPlaintext {
 				j.addf(fmt.Sprintf("%s.connections[%d].allow_plaintext", path, k), "the bind password travels in the clear: use ldaps:// or start_tls: true (LM11)")
 			}
+		}
+	}
+	for _, p := range j.problems {
+		if c.place != nil {
+			at := c.place(p.Path)
+			p.File, p.Line, p.Column = c.File, at.Line, at.Column
 		}
 	}
 	return j.problems

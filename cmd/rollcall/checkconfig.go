@@ -130,7 +130,7 @@ func (c *checkConfigCmd) text(env *environment, config *configs.Config, err erro
 	}
 	var errs []error
 	for _, p := range config.Warnings() {
-		_, werr := fmt.Fprintf(env.out, "warning: %s: %s\n", p.Path, p.Text)
+		_, werr := fmt.Fprintf(env.out, "%s:%d:%d: warning: %s: %s\n", c.Config, p.Line, p.Column, p.Path, p.Text)
 		errs = append(errs, werr)
 	}
 	connections := 0

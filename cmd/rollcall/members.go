@@ -25,25 +25,25 @@ type membersCmd struct {
 
 // memberView is a member in JSON (the contract of architecture.md).
 type memberView struct {
-	ID           string                `json:"id"`
-	Name         string                `json:"name"`
-	Email        string                `json:"email"`
-	Role         string                `json:"role"`
-	RoleSource   string                `json:"role_source"`
-	State        string                `json:"state"`
-	Contained    bool                  `json:"contained"`
-	Groups       []string              `json:"groups"`
-	Numbers      []store.NumberHolding `json:"numbers"`
-	Connections  []string              `json:"connections"`
-	LastActiveAt *workspace.Micros     `json:"last_active_at"`
-	AccessEnd    *workspace.Micros     `json:"access_end"`
-	Reason       *string               `json:"reason"`
+	ID           string            `json:"id"`
+	Name         string            `json:"name"`
+	Email        string            `json:"email"`
+	Role         string            `json:"role"`
+	RoleSource   string            `json:"role_source"`
+	State        string            `json:"state"`
+	Contained    bool              `json:"contained"`
+	Groups       []string          `json:"groups"`
+	Numbers      []holdingView     `json:"numbers"`
+	Connections  []string          `json:"connections"`
+	LastActiveAt *workspace.Micros `json:"last_active_at"`
+	AccessEnd    *workspace.Micros `json:"access_end"`
+	Reason       *string           `json:"reason"`
 }
 
 func viewMember(m *store.MemberListing) memberView {
 	v := memberView{
 		ID: m.ID, Name: m.Name, Email: m.Email, Role: m.Role.String(), RoleSource: m.RoleSource, State: string(m.State),
-		Contained: m.Contained, Groups: orEmpty(m.Groups), Numbers: orEmpty(m.Numbers), Connections: orEmpty(m.Connections),
+		Contained: m.Contained, Groups: orEmpty(m.Groups), Numbers: viewHoldings(m.Numbers), Connections: orEmpty(m.Connections),
 		LastActiveAt: optionalTime(m.LastActiveAt), AccessEnd: optionalTime(m.AccessEnd),
 	}
 	if m.Reason != "" {
@@ -61,13 +61,30 @@ func (v *memberView) state() string {
 	return v.State
 }
 
+// holdingView is a member's hold on a number in JSON. Access is null for an
+// owner without access, Ring for who does not ring.
+type holdingView struct {
+	Number string  `json:"number"`
+	Access *string `json:"access"`
+	Owner  bool    `json:"owner"`
+	Ring   *int    `json:"ring"`
+}
+
+func viewHoldings(list []store.NumberHolding) []holdingView {
+	views := make([]holdingView, len(list))
+	for i, h := range list {
+		views[i] = holdingView{Number: h.Number, Access: optionalText(h.Access), Owner: h.Owner, Ring: optionalPlace(h.Ring)}
+	}
+	return views
+}
+
 // holdings writes a member's numbers in one cell.
-func holdings(list []store.NumberHolding) string {
+func holdings(list []holdingView) string {
 	cells := make([]string, len(list))
 	for i, h := range list {
 		cells[i] = h.Number
-		if h.Access != "" {
-			cells[i] += " " + h.Access
+		if h.Access != nil {
+			cells[i] += " " + *h.Access
 		}
 		if h.Owner {
 			cells[i] += " owner"

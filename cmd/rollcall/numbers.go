@@ -18,22 +18,34 @@ type numbersCmd struct {
 
 // numberView is a number in JSON (the contract of architecture.md).
 type numberView struct {
-	ID              string                  `json:"id"`
-	Number          string                  `json:"number"`
-	Name            string                  `json:"name"`
-	Type            string                  `json:"type"`
-	Pool            *string                 `json:"pool"`
-	Site            *string                 `json:"site"`
-	State           string                  `json:"state"`
-	Owners          []string                `json:"owners"`
-	Assignments     []store.AssigneeListing `json:"assignments"`
-	QuarantineUntil *workspace.Micros       `json:"quarantine_until"`
+	ID              string            `json:"id"`
+	Number          string            `json:"number"`
+	Name            string            `json:"name"`
+	Type            string            `json:"type"`
+	Pool            *string           `json:"pool"`
+	Site            *string           `json:"site"`
+	State           string            `json:"state"`
+	Owners          []string          `json:"owners"`
+	Assignments     []assigneeView    `json:"assignments"`
+	QuarantineUntil *workspace.Micros `json:"quarantine_until"`
+}
+
+// assigneeView is who may use a number in JSON; Ring is null for who does not
+// ring.
+type assigneeView struct {
+	To     string `json:"to"`
+	Kind   string `json:"kind"`
+	Access string `json:"access"`
+	Ring   *int   `json:"ring"`
 }
 
 func viewNumber(n *store.NumberListing) numberView {
 	v := numberView{
 		ID: n.ID, Number: n.E164, Name: n.Name, Type: n.Type, State: string(n.State), Owners: orEmpty(n.OwnerEmails),
-		Assignments: orEmpty(n.To), QuarantineUntil: optionalTime(n.QuarantineUntil),
+		Assignments: make([]assigneeView, len(n.To)), QuarantineUntil: optionalTime(n.QuarantineUntil),
+	}
+	for i, a := range n.To {
+		v.Assignments[i] = assigneeView{To: a.To, Kind: a.Kind, Access: a.Access, Ring: optionalPlace(a.Ring)}
 	}
 	if n.Pool != "" {
 		v.Pool = &n.Pool
@@ -45,7 +57,7 @@ func viewNumber(n *store.NumberListing) numberView {
 }
 
 // assignees writes who may use a number in one cell.
-func assignees(list []store.AssigneeListing) string {
+func assignees(list []assigneeView) string {
 	cells := make([]string, len(list))
 	for i, a := range list {
 		cells[i] = a.To + " " + a.Access

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -87,32 +88,44 @@ func (c *numberImportCmd) Run(ctx context.Context, env *environment) (err error)
 	if as == "" {
 		as = s.workspace.Owners[0]
 	}
-	var total sync.Counts
+	total, err := c.write(ctx, env, engine, sync.EditBatch{
+		Workspace: s.workspace.ID, As: as, Kind: workspace.ActorOperator, Channel: workspace.ChannelCLI, DryRun: c.DryRun,
+	}, rows)
+	if err != nil {
+		return err
+	}
+	return c.conclude(env, len(rows), total)
+}
+
+// write puts the rows before the engine, batch by batch, and shows how far it
+// is.
+func (c *numberImportCmd) write(ctx context.Context, env *environment, engine *sync.Engine, b sync.EditBatch, rows []importRow) (total sync.Counts, err error) {
+	shown, done := newProgressView(env.err, time.Now), 0
+	defer func() { err = errors.Join(err, shown.end()) }()
 	for batch := range slices.Chunk(rows, importBatch) {
-		edits := make([]sync.Edit, len(batch))
+		shown.show(sync.Progress{Phase: "importing", Done: done, Total: len(rows)})
+		done += len(batch)
+		b.Txn, b.Edits = uuid.NewString(), make([]sync.Edit, len(batch))
 		for i := range batch {
-			edits[i] = sync.Edit{Kind: sync.EditImport, Import: &batch[i].NumberImport}
+			b.Edits[i] = sync.Edit{Kind: sync.EditImport, Import: &batch[i].NumberImport}
 		}
-		result, err := engine.Edit(ctx, sync.EditBatch{
-			Workspace: s.workspace.ID, As: as, Kind: workspace.ActorOperator, Channel: workspace.ChannelCLI, Txn: uuid.NewString(),
-			Edits: edits, DryRun: c.DryRun,
-		})
+		result, err := engine.Edit(ctx, b)
 		var bad *sync.EditError
 		if errors.As(err, &bad) && bad.Index < len(batch) {
-			return &cellError{c.File, batch[bad.Index].line, 1, bad.Field, bad.Reason + ": " + bad.Remedy}
+			return total, &cellError{c.File, batch[bad.Index].line, 1, bad.Field, bad.Reason + ": " + bad.Remedy}
 		}
 		if err != nil {
-			return fmt.Errorf("rows from line %d on: %w", batch[0].line, err)
+			return total, fmt.Errorf("rows from line %d on: %w", batch[0].line, err)
 		}
 		if err := c.exceptions(env, &result); err != nil {
-			return err
+			return total, err
 		}
 		total.Applied += result.Counts.Applied
 		total.Held += result.Counts.Held
 		total.Denied += result.Counts.Denied
 		total.Failed += result.Counts.Failed
 	}
-	return c.conclude(env, len(rows), total)
+	return total, nil
 }
 
 // exceptions prints what was not applied.

@@ -114,6 +114,14 @@ func optionalTime(m workspace.Micros) *workspace.Micros {
 	return &m
 }
 
+// optionalPlace is a place in a ring order in JSON, null for none.
+func optionalPlace(ring int) *int {
+	if ring == 0 {
+		return nil
+	}
+	return &ring
+}
+
 // deref shows optional text.
 func deref(s *string) string {
 	if s == nil {
