@@ -277,3 +277,40 @@ func TestAskedAboutOne(t *testing.T) {
 	}
 	w.want("bo@acme.com", "member active")
 }
+
+// OS4: while a directory knows a person, or knew them, what tokens stated of
+// them keeps nobody.
+func TestDirectoryFirst(t *testing.T) {
+	w := signing(lite(t), "")
+	bo := &user{name: "bo", ext: "u-bo"}
+	w.push(bo)
+	in := w.who("idp", "bo-at-idp")
+	in.Fresh = w.signIn(w.who("sso", "u-bo")).CookieHash
+	member := w.signIn(in).Member
+	counts := func() (connections []string) {
+		t.Helper()
+		w.writes(func(tx *store.Tx) error {
+			u, err := w.e.newUnit(w.e.spaces["acme"], Connection{}, tx, Batch{Workspace: "acme", Kind: RunEdit, Channel: workspace.ChannelCLI, SeenAt: w.clock})
+			if err != nil {
+				return err
+			}
+			live, err := tx.IdentitiesOf(member, false)
+			if err != nil {
+				return err
+			}
+			kept, err := u.directoryFirst(live, member)
+			for _, i := range kept {
+				connections = append(connections, i.Connection)
+			}
+			return err
+		})
+		return connections
+	}
+	if got := counts(); len(got) != 1 || got[0] != "okta" {
+		t.Errorf("both know bo: %q", got)
+	}
+	w.drop(bo)
+	if got := counts(); len(got) != 0 {
+		t.Errorf("the directory knows bo no more: %q", got)
+	}
+}
