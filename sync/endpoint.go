@@ -43,7 +43,7 @@ func (e *Engine) KnowEndpoints(ctx context.Context, id, connection, document str
 	if err != nil {
 		return err
 	}
-	if changed = news.changed; len(news.write) > 0 || news.mended {
+	if changed = news.changed; len(news.write) > 0 {
 		err = s.h.Update(ctx, store.UnitOptions{}, func(tx *store.Tx) error {
 			changed, err = e.noteEndpoints(s, conn, tx, document, seen)
 			return err
@@ -62,29 +62,29 @@ func (e *Engine) KnowEndpoints(ctx context.Context, id, connection, document str
 type endpointNews struct {
 	write   []store.EndpointRow // rows to be written
 	changed []store.EndpointRow // rows whose host waits for a person
-	mended  bool                // nothing waits any more
 }
 
 // compareEndpoints compares a document with what is known of it. What was
 // never seen of a document is believed once, all together; later only at a
-// host that it has led to before.
+// host that it has led to before. What waits and is no longer named waits no
+// more.
 func compareEndpoints(r *store.Reader, connection, document string, seen []Endpoint, now workspace.Micros) (news endpointNews, err error) {
 	rows, err := r.Endpoints(connection)
 	if err != nil {
 		return news, err
 	}
-	known, hosts, waited := map[string]store.EndpointRow{}, map[string]bool{}, false
+	known, hosts := map[string]store.EndpointRow{}, map[string]bool{}
 	for _, row := range rows {
 		if row.Document == document {
 			known[row.Name], hosts[row.Host] = row, true
-			waited = waited || row.Waiting != ""
 		}
 	}
 	first := len(known) == 0
 	for _, at := range seen {
 		row, has := known[at.Name]
+		delete(known, at.Name)
 		switch {
-		case !has && (first || hosts[at.Host]):
+		case row.Host == "" && (first || hosts[at.Host]):
 			news.write = append(news.write, store.EndpointRow{Connection: connection, Document: document, Name: at.Name, Host: at.Host, SeenAt: now})
 			continue
 		case !has:
@@ -102,7 +102,12 @@ func compareEndpoints(r *store.Reader, connection, document string, seen []Endpo
 			news.changed = append(news.changed, row)
 		}
 	}
-	news.mended = waited && len(news.changed) == 0
+	for _, name := range sortedKeys(known) {
+		if row := known[name]; row.Waiting != "" {
+			row.Waiting, row.WaitingAt = "", 0
+			news.write = append(news.write, row)
+		}
+	}
 	return news, nil
 }
 
