@@ -82,22 +82,14 @@ func (x *exchange) groupConflict(doc Document, err error) error {
 		attribute, value = "externalId", doc.ExternalID()
 	}
 	e := errUniqueness("", "another Group of this connection has %s %q. Remedy: match the existing Group, or delete it first", attribute, value)
-	var other workspace.DirectoryGroup
-	readErr := x.link.handle.View(x.r.Context(), func(r *store.Reader) (err error) {
+	return x.conflict(e, err, x.link.group, func(r *store.Reader) (string, error) {
 		if taken.Key == "external" {
-			other, err = r.DirectoryGroupByExternal(x.link.connection, value)
-		} else {
-			other, err = r.DirectoryGroupByName(x.link.connection, fold.Key(value))
+			other, err := r.DirectoryGroupByExternal(x.link.connection, value)
+			return other.ID, err
 		}
-		return err
+		other, err := r.DirectoryGroupByName(x.link.connection, fold.Key(value))
+		return other.ID, err
 	})
-	switch {
-	case isNotFound(readErr):
-		return e.causedBy(err) // It has gone meanwhile.
-	case readErr != nil:
-		return readErr
-	}
-	return e.causedBy(err).at(x.location(x.link.group, other.ID))
 }
 
 // groupChange is what a write makes of a group.

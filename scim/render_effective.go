@@ -45,33 +45,40 @@ func (r *renderer) inForce(ext *Schema, a *Attribute, stated map[string]any) boo
 
 // numberAssignments appends the numbers in force.
 func (r *renderer) numberAssignments(ext *Schema, a *Attribute, list []NumberAssignment) {
-	if len(list) == 0 {
+	r.objects(ext, a, len(list), func(i int, sub string) {
+		n := &list[i]
+		switch sub {
+		case "number":
+			r.text(sub, n.Number)
+		case "access":
+			r.text(sub, n.Access)
+		case "owner":
+			r.key(sub)
+			r.b = strconv.AppendBool(r.b, n.Owner)
+		case "ringPosition":
+			if n.RingPosition > 0 {
+				r.key(sub)
+				r.b = strconv.AppendInt(r.b, int64(n.RingPosition), 10)
+			}
+		case "source":
+			r.text(sub, n.Source)
+		}
+	})
+}
+
+// objects appends a list of n objects, none if it is empty; value appends the
+// sub-attribute with this name of entry i.
+func (r *renderer) objects(ext *Schema, a *Attribute, n int, value func(i int, sub string)) {
+	if n == 0 {
 		return
 	}
 	r.key(a.Name)
 	r.b = append(r.b, '[')
-	for i, n := range list {
+	for i := range n {
 		r.open(i)
 		for j := range a.Sub {
-			sub := &a.Sub[j]
-			if !r.p.sub(ext, a, sub) {
-				continue
-			}
-			switch sub.Name {
-			case "number":
-				r.text(sub.Name, n.Number)
-			case "access":
-				r.text(sub.Name, n.Access)
-			case "owner":
-				r.key(sub.Name)
-				r.b = strconv.AppendBool(r.b, n.Owner)
-			case "ringPosition":
-				if n.RingPosition > 0 {
-					r.key(sub.Name)
-					r.b = strconv.AppendInt(r.b, int64(n.RingPosition), 10)
-				}
-			case "source":
-				r.text(sub.Name, n.Source)
+			if sub := &a.Sub[j]; r.p.sub(ext, a, sub) {
+				value(i, sub.Name)
 			}
 		}
 		r.b = append(r.b, '}')
@@ -89,36 +96,23 @@ func (r *renderer) open(i int) {
 
 // holds appends the wishes that wait.
 func (r *renderer) holds(ext *Schema, a *Attribute, list []HeldWish) {
-	if len(list) == 0 {
-		return
-	}
-	r.key(a.Name)
-	r.b = append(r.b, '[')
-	for i, h := range list {
-		r.open(i)
-		for j := range a.Sub {
-			sub := &a.Sub[j]
-			if !r.p.sub(ext, a, sub) {
-				continue
-			}
-			switch sub.Name {
-			case "id":
-				r.text(sub.Name, h.ID)
-			case "attribute":
-				r.text(sub.Name, h.Attribute)
-			case "wanted":
-				r.text(sub.Name, h.Wanted)
-			case "rule":
-				r.text(sub.Name, h.Rule)
-			case "since":
-				r.instant(sub.Name, h.Since)
-			case "remedy":
-				r.text(sub.Name, h.Remedy)
-			}
+	r.objects(ext, a, len(list), func(i int, sub string) {
+		h := &list[i]
+		switch sub {
+		case "id":
+			r.text(sub, h.ID)
+		case "attribute":
+			r.text(sub, h.Attribute)
+		case "wanted":
+			r.text(sub, h.Wanted)
+		case "rule":
+			r.text(sub, h.Rule)
+		case "since":
+			r.instant(sub, h.Since)
+		case "remedy":
+			r.text(sub, h.Remedy)
 		}
-		r.b = append(r.b, '}')
-	}
-	r.b = append(r.b, ']')
+	})
 }
 
 // groups appends the groups of a User.

@@ -104,31 +104,35 @@ func (x *exchange) userConflict(doc Document, err error) error {
 	if !errors.As(err, &taken) || taken.Table != "identity" {
 		return err
 	}
-	var e *Error
-	var find func(r *store.Reader) (workspace.Identity, error)
+	attribute, value := "userName", doc.UserName()
 	if taken.Key == "external" {
-		e = errUniqueness("", "another User of this connection has externalId %q. Remedy: match the existing User, or delete it first", doc.ExternalID())
-		find = func(r *store.Reader) (workspace.Identity, error) {
-			return r.IdentityByExternal(x.link.connection, doc.ExternalID(), false)
-		}
-	} else {
-		e = errUniqueness("", "another User of this connection has userName %q. Remedy: match the existing User, or delete it first", doc.UserName())
-		find = func(r *store.Reader) (workspace.Identity, error) {
-			return r.IdentityByUser(x.link.connection, fold.Key(doc.UserName()))
-		}
+		attribute, value = "externalId", doc.ExternalID()
 	}
-	var other workspace.Identity
-	readErr := x.link.handle.View(x.r.Context(), func(r *store.Reader) (err error) {
-		other, err = find(r)
+	e := errUniqueness("", "another User of this connection has %s %q. Remedy: match the existing User, or delete it first", attribute, value)
+	return x.conflict(e, err, x.link.user, func(r *store.Reader) (string, error) {
+		if taken.Key == "external" {
+			other, err := r.IdentityByExternal(x.link.connection, value, false)
+			return other.ID, err
+		}
+		other, err := r.IdentityByUser(x.link.connection, fold.Key(value))
+		return other.ID, err
+	})
+}
+
+// conflict says of a taken key where the resource is that has it.
+func (x *exchange) conflict(e *Error, cause error, rt *ResourceType, find func(r *store.Reader) (id string, err error)) error {
+	var id string
+	err := x.link.handle.View(x.r.Context(), func(r *store.Reader) (err error) {
+		id, err = find(r)
 		return err
 	})
 	switch {
-	case isNotFound(readErr):
-		return e.causedBy(err) // It has gone meanwhile.
-	case readErr != nil:
-		return readErr
+	case isNotFound(err):
+		return e.causedBy(cause) // It has gone meanwhile.
+	case err != nil:
+		return err
 	}
-	return e.causedBy(err).at(x.location(x.link.user, other.ID))
+	return e.causedBy(cause).at(x.location(rt, id))
 }
 
 // change is what a write makes of a document.
