@@ -167,7 +167,7 @@ func (m *Member) update(before any, after *Member) {
 }
 
 // applyTransfer moves the primary flag and the role at once; the former
-// primary becomes Admin unless the change says that they stay Owner (C6).
+// primary becomes Admin (C6).
 func (v *View) applyTransfer(c *Change) {
 	from, okFrom := c.Before.(Member)
 	to, okTo := c.After.(Member)
@@ -176,10 +176,7 @@ func (v *View) applyTransfer(c *Change) {
 	}
 	if old := v.Members[from.ID]; old != nil {
 		m := *old
-		m.Primary = false
-		if !c.Cause.KeepRole {
-			m.Role, m.RoleSource = RoleAdmin, SourceManual
-		}
+		m.Primary, m.Role, m.RoleSource = false, RoleAdmin, SourceManual
 		v.replaceMember(old, &m)
 	}
 	if old := v.Members[to.ID]; old != nil {

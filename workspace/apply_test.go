@@ -42,7 +42,7 @@ func TestRingOrder(t *testing.T) {
 		{"and again, last", []Change{put(NumberAccess, "bob", AccessViewOnly, 0), put(NumberAccess, "bob", AccessShared, 0)}, []string{"cy", "bob"}},
 	} {
 		v := testView()
-		before := v.Clone()
+		before := v.clone()
 		w := v.shallow(true, true, true)
 		for _, c := range tt.do {
 			w.Apply(c)
@@ -126,32 +126,30 @@ func TestApplyMember(t *testing.T) {
 }
 
 func TestTransfer(t *testing.T) {
-	transfer := func(v *View, from, to string, keep bool) Change {
-		return Change{Kind: OwnerTransfer, Subject: memberRef(v.Members[to]), Member: to, Before: *v.Members[from], After: *v.Members[to], Cause: Cause{Kind: CauseEdit, KeepRole: keep}}
+	transfer := func(v *View, from, to string) Change {
+		return Change{Kind: OwnerTransfer, Subject: memberRef(v.Members[to]), Member: to, Before: *v.Members[from], After: *v.Members[to], Cause: Cause{Kind: CauseEdit}}
 	}
 	for _, tt := range []struct {
 		name     string
 		actor    string
 		edit     func(v *View)
 		from, to string
-		keep     bool
 		rule     string
 		former   Role
 	}{
-		{"by the primary", "ann", nil, "ann", "bob", false, "", RoleAdmin},
-		{"and stays Owner", "ann", nil, "ann", "cy", true, "", RoleOwner},
-		{"by another Owner", "eli", nil, "ann", "eli", false, RuleTransfer, 0},
-		{"by another Owner from a contained primary", "eli", func(v *View) { v.Members["ann"].Contained = true }, "ann", "eli", false, "", RoleAdmin},
-		{"by an Admin", "bob", nil, "ann", "bob", false, "M13.Admin", 0},
-		{"to somebody inactive", "ann", func(v *View) { v.Members["bob"].State = StateDeactivated }, "ann", "bob", false, RuleTransfer, 0},
-		{"from who is not primary", "eli", nil, "eli", "bob", false, RuleTransfer, 0},
+		{"by the primary", "ann", nil, "ann", "bob", "", RoleAdmin},
+		{"by another Owner", "eli", nil, "ann", "eli", RuleTransfer, 0},
+		{"by another Owner from a contained primary", "eli", func(v *View) { v.Members["ann"].Contained = true }, "ann", "eli", "", RoleAdmin},
+		{"by an Admin", "bob", nil, "ann", "bob", "M13.Admin", 0},
+		{"to somebody inactive", "ann", func(v *View) { v.Members["bob"].State = StateDeactivated }, "ann", "bob", RuleTransfer, 0},
+		{"from who is not primary", "eli", nil, "eli", "bob", RuleTransfer, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			v := testView()
 			if tt.edit != nil {
 				tt.edit(v)
 			}
-			c := transfer(v, tt.from, tt.to, tt.keep)
+			c := transfer(v, tt.from, tt.to)
 			d := Check(Proposal{Actor: as(v, tt.actor), View: v, Changes: []Change{c}})[0]
 			if tt.rule != "" {
 				if d.Verdict != Deny || d.Rule != tt.rule {

@@ -131,8 +131,6 @@ type Cause struct {
 	Rehire bool
 	// Protected: mapping protects the member from being lowered.
 	Protected bool
-	// KeepRole: owner.transfer only: the former primary stays an Owner (C6).
-	KeepRole bool
 	// Invitation is the invitation whose acceptance brings the change about,
 	// where the change itself does not tell.
 	Invitation string

@@ -215,7 +215,7 @@ func (j *judge) holdOwnerEmail(c *Change, now *Member, d *Decision) {
 	}
 	d.Row = OwnerChange
 	j.hold(d, ScopeOwnerEdge, "A new address of an Owner decides who signs in as one (row M13 'Add/remove other owners'); "+j.actor()+".",
-		"An Owner approves the new address of "+j.person(now)+".", true)
+		"An Owner approves the new address of "+labelMember(now)+".", true)
 }
 
 func (j *judge) holdFrozen(c *Change, a authority, d *Decision) {

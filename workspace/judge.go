@@ -133,8 +133,8 @@ func (j *judge) untouchable(c *Change, d *Decision) bool {
 		return false
 	}
 	return d.deny(OwnerChange, RuleBreakGlass,
-		j.person(m)+" is a break-glass Owner, whom no source may touch (row M13 'Add/remove other owners'); "+j.actor()+".",
-		"An Owner makes this change by hand, or takes "+j.person(m)+" off policy.break_glass.")
+		labelMember(m)+" is a break-glass Owner, whom no source may touch (row M13 'Add/remove other owners'); "+j.actor()+".",
+		"An Owner makes this change by hand, or takes "+labelMember(m)+" off policy.break_glass.")
 }
 
 // ownRole is I7 and SELF: nobody changes their own role, no connection
@@ -151,13 +151,13 @@ func (j *judge) ownRole(c *Change, now *Member, d *Decision) bool {
 	switch {
 	case actor.Person() && actor.ID == now.ID && to > now.Role:
 		return d.deny(MemberRoles, "I7", "Nobody raises their own role (row M06 'Update member roles'); "+j.actor()+".",
-			"Another Admin or Owner changes the role of "+j.person(now)+".")
+			"Another Admin or Owner changes the role of "+labelMember(now)+".")
 	case actor.Person() && actor.ID == now.ID && to != now.Role:
 		return d.deny(MemberRoles, ScopeSelf, "Nobody changes their own role (row M06 'Update member roles'); "+j.actor()+".",
-			"Another Admin or Owner changes the role of "+j.person(now)+"; a primary Owner transfers ownership.")
+			"Another Admin or Owner changes the role of "+labelMember(now)+"; a primary Owner transfers ownership.")
 	case actor.Kind == ActorConnection && actor.Sponsor == now.ID && to > now.Role:
 		return d.deny(MemberRoles, "I7", "No connection raises its sponsor's role (row M06 'Update member roles'); "+j.actor()+".",
-			"An Admin or Owner other than "+j.person(now)+" changes this role by hand.")
+			"An Admin or Owner other than "+labelMember(now)+" changes this role by hand.")
 	}
 	return false
 }
@@ -173,7 +173,7 @@ func (j *judge) edge(c *Change, now *Member, a authority, d *Decision) bool {
 	}
 	if c.Kind == MemberRelease && j.p.Actor.Kind == ActorConnection && now != nil && now.Contained && now.ContainedCause == j.p.Actor.ID {
 		// Whose "no" contained the Owner may take it back (CO4).
-		d.Row, d.Rule, d.Reason = OwnerChange, ruleContained, "The directory that contained "+j.person(now)+" states them enabled again."
+		d.Row, d.Rule, d.Reason = OwnerChange, ruleContained, "The directory that contained "+labelMember(now)+" states them enabled again."
 		return false
 	}
 	makes := makesOwner(c, now)
@@ -239,7 +239,7 @@ func (j *judge) transfer(c *Change, a authority, d *Decision) bool {
 	case a.person && j.p.Actor.ID != from.ID && !from.Contained:
 		return d.deny(OwnerChange, RuleTransfer,
 			"Only the primary Owner transfers ownership (R31, row M13 'Add/remove other owners'); "+j.actor()+".",
-			"Ask "+j.person(&from)+", the primary Owner.")
+			"Ask "+labelMember(&from)+", the primary Owner.")
 	case !from.Primary || from.ID == to.ID:
 		return d.deny(OwnerChange, RuleTransfer,
 			"Ownership moves from the primary Owner to somebody else (row M13 'Add/remove other owners'); "+j.actor()+".",
@@ -370,7 +370,7 @@ func (j *judge) sessions(c *Change, now *Member, a authority, d *Decision) bool 
 func (j *judge) joins(c *Change, a authority, d *Decision) bool {
 	m, _ := c.After.(Member)
 	if known := j.view.Members[m.ID]; known != nil && known.State != StateRemoved {
-		return d.deny(MemberInvite, "I6", j.person(known)+" is a member already (row M04 'Invite team members'); "+j.actor()+".",
+		return d.deny(MemberInvite, "I6", labelMember(known)+" is a member already (row M04 'Invite team members'); "+j.actor()+".",
 			"Change the member that exists.")
 	}
 	if c.Cause.Kind != CauseJoin {

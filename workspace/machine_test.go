@@ -129,7 +129,7 @@ func TestPlansKeepInvariants(t *testing.T) {
 			}
 			ds := Check(p)
 			orderIndependent(t, p, ds)
-			next := v.Clone()
+			next := v.clone()
 			for _, c := range inOrder(ds) {
 				if c.Kind == MemberRole && p.Actor.ID == c.Subject.ID && c.Direction() == Expansion {
 					t.Fatalf("I7: %s raised themselves", p.Actor.ID)
@@ -138,7 +138,7 @@ func TestPlansKeepInvariants(t *testing.T) {
 			}
 			// A cut may leave rows behind until its tail is repaired (I3): they have
 			// no effect. That nothing is given to the departed has its own test.
-			bad := slices.DeleteFunc(broken(v, next, policy), func(x Violation) bool { return x.ID == "I3" })
+			bad := slices.DeleteFunc(broken(v, next, policy), func(x violation) bool { return x.ID == "I3" })
 			if len(bad) > 0 {
 				t.Fatalf("plan by %+v breaks %+v\n%s", p.Actor, bad, show(ds))
 			}
@@ -210,17 +210,52 @@ func sameTotals(t interface{ Fatalf(string, ...any) }, v *View) {
 
 // broken returns the violations of after that before did not have, or had
 // less badly. An old fault blocks nothing, else it would freeze the workspace.
-func broken(before, after *View, p *Policy) []Violation {
+func broken(before, after *View, p *Policy) []violation {
 	type key struct{ id, subject string }
 	old := make(map[key]int)
-	for _, x := range Audit(before, p) {
+	for _, x := range audit(before, p) {
 		old[key{x.ID, x.Subject.Type + x.Subject.ID}] = x.Size
 	}
-	var out []Violation
-	for _, x := range Audit(after, p) {
+	var out []violation
+	for _, x := range audit(after, p) {
 		if x.Size > old[key{x.ID, x.Subject.Type + x.Subject.ID}] {
 			out = append(out, x)
 		}
 	}
 	return out
+}
+
+// clone returns a deep copy: plans are tried on copies.
+func (v *View) clone() *View {
+	c := &View{
+		Workspace: v.Workspace, Totals: v.Totals, Plan: v.Plan, Zone: v.Zone, Subdomains: v.Subdomains,
+		Members: make(map[string]*Member, len(v.Members)), Numbers: make(map[string]*Number, len(v.Numbers)),
+		Groups: make(map[string]*Group, len(v.Groups)), Invitations: make(map[string]*Invitation, len(v.Invitations)),
+		Domains: make(map[string]*DomainClaim, len(v.Domains)),
+	}
+	for id, m := range v.Members {
+		x := *m
+		c.Members[id] = &x
+	}
+	for id, n := range v.Numbers {
+		x := *n
+		x.Assignments = append([]Assignment(nil), n.Assignments...)
+		x.Owners = append([]string(nil), n.Owners...)
+		x.Reservations = append([]Reservation(nil), n.Reservations...)
+		c.Numbers[id] = &x
+	}
+	for id, g := range v.Groups {
+		x := *g
+		c.Groups[id] = &x
+	}
+	for id, i := range v.Invitations {
+		x := *i
+		x.Numbers = append([]string(nil), i.Numbers...)
+		c.Invitations[id] = &x
+	}
+	for id, d := range v.Domains {
+		x := *d
+		c.Domains[id] = &x
+	}
+	return c
 }

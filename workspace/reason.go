@@ -171,21 +171,10 @@ func (j *judge) words(c *Change, a authority) string {
 	return j.actor()
 }
 
-// person is how people know a member.
-func (j *judge) person(m *Member) string {
-	switch {
-	case m.Email != "":
-		return m.Email
-	case m.Name != "":
-		return m.Name
-	}
-	return m.ID
-}
-
 // labelOf names a member by id.
 func (j *judge) labelOf(id string) string {
 	if m := j.view.Members[id]; m != nil {
-		return j.person(m)
+		return labelMember(m)
 	}
 	return id
 }
@@ -197,7 +186,7 @@ func (j *judge) label(c *Change) string {
 	}
 	switch x := coalesce(c).(type) {
 	case Member:
-		return j.person(&x)
+		return labelMember(&x)
 	case Number:
 		return x.E164
 	case Group:

@@ -352,8 +352,8 @@ func (t *trial) settleEach(after *View) int {
 				id = x.Member
 			}
 			if m := after.Members[id]; m != nil && m.State != StateActive {
-				t.withdraw(i, Deny, "I3", t.person(m)+" is not active and gets neither numbers nor groups"+inRow(d.Row)+"; "+t.actor()+".",
-					"Restore "+t.person(m)+" first, or choose an active member.")
+				t.withdraw(i, Deny, "I3", labelMember(m)+" is not active and gets neither numbers nor groups"+inRow(d.Row)+"; "+t.actor()+".",
+					"Restore "+labelMember(m)+" first, or choose an active member.")
 				withdrawn++
 			}
 		}

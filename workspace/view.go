@@ -29,38 +29,3 @@ type Totals struct {
 	Seats   int // active members and leavers in grace
 	Numbers int // numbers not ported out
 }
-
-// Clone returns a deep copy: plans are tried on copies.
-func (v *View) Clone() *View {
-	c := &View{
-		Workspace: v.Workspace, Totals: v.Totals, Plan: v.Plan, Zone: v.Zone,
-		Members: make(map[string]*Member, len(v.Members)), Numbers: make(map[string]*Number, len(v.Numbers)),
-		Groups: make(map[string]*Group, len(v.Groups)), Invitations: make(map[string]*Invitation, len(v.Invitations)),
-		Domains: make(map[string]*DomainClaim, len(v.Domains)),
-	}
-	for id, m := range v.Members {
-		x := *m
-		c.Members[id] = &x
-	}
-	for id, n := range v.Numbers {
-		x := *n
-		x.Assignments = append([]Assignment(nil), n.Assignments...)
-		x.Owners = append([]string(nil), n.Owners...)
-		x.Reservations = append([]Reservation(nil), n.Reservations...)
-		c.Numbers[id] = &x
-	}
-	for id, g := range v.Groups {
-		x := *g
-		c.Groups[id] = &x
-	}
-	for id, i := range v.Invitations {
-		x := *i
-		x.Numbers = append([]string(nil), i.Numbers...)
-		c.Invitations[id] = &x
-	}
-	for id, d := range v.Domains {
-		x := *d
-		c.Domains[id] = &x
-	}
-	return c
-}

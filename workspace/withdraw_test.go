@@ -114,7 +114,7 @@ func TestOldFaultsBlockNothing(t *testing.T) {
 	if d := one(assign("n2", "dan", AccessShared)); d.Rule != "I4" {
 		t.Errorf("a worse overuse: %s [%s]", d.Verdict, d.Rule)
 	}
-	if got := len(Audit(v, nil)); got != 2 {
-		t.Errorf("%d violations, want I1 and I4: %+v", got, Audit(v, nil))
+	if got := len(audit(v, nil)); got != 2 {
+		t.Errorf("%d violations, want I1 and I4: %+v", got, audit(v, nil))
 	}
 }

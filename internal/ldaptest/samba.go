@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -225,17 +224,4 @@ func (s *Samba) Stop() {
 func (s *Samba) Admin() *goldap.Conn {
 	s.t.Helper()
 	return dial(s.t, s.URL(), AdminName, DomainPW)
-}
-
-// Tool runs samba-tool on this domain's database.
-func (s *Samba) Tool(args ...string) {
-	s.t.Helper()
-	tool, err := find("samba-tool", sambaInstall)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	args = append(args, "-s", s.conf(), "-H", filepath.Join(s.dir, "private", "sam.ldb"))
-	if out, err := exec.Command(tool, args...).CombinedOutput(); err != nil {
-		s.t.Fatalf("samba-tool %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
 }
