@@ -107,6 +107,27 @@ func TestRewrittenAddressesAreHeldWhole(t *testing.T) {
 	})
 }
 
+// What is too much is found before anything is applied, though each unit of
+// work has less of it than the limit.
+func TestWholeReadIsCountedFirst(t *testing.T) {
+	w := lite(t)
+	w.polled(nil)
+	const n = 600 // three units of 250; the limit is 30
+	d := newDirectory(w, n)
+	w.mustPoll(d)
+	for i := range n {
+		d.set(nth(i), "title", "Head")
+		if i%15 == 0 {
+			d.mail(nth(i), nth(i)+"@evil.example")
+		}
+	}
+	if run := w.mustPoll(d); run.Counts.Held != n/15 || run.Counts.Applied != 0 {
+		t.Errorf("%+v", run.Counts)
+	}
+	w.plan("addresses:entra", n/15)
+	w.sound()
+}
+
 // Addresses that change one by one add up within a day.
 func TestAddressesBleedIsStopped(t *testing.T) {
 	w := lite(t)
