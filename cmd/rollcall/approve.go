@@ -29,24 +29,17 @@ Example:
 }
 
 // Run approves a plan.
-func (c *approveCmd) Run(ctx context.Context, env *environment) (err error) {
-	s, err := c.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close(&err)
-	engine, err := s.engine(ctx)
-	if err != nil {
-		return err
-	}
-	result, err := engine.Approve(ctx, approval(s, c.asFlag, c.Plan, c.Reason, c.DryRun))
-	if err != nil {
-		return unknownPlan(err, c.Plan)
-	}
-	if err := writeOutcomes(env.out, &result, c.DryRun); err != nil {
-		return err
-	}
-	return verdict(&result)
+func (c *approveCmd) Run(ctx context.Context, env *environment) error {
+	return c.withEngine(ctx, func(s *session, engine *sync.Engine) error {
+		result, err := engine.Approve(ctx, approval(s, c.asFlag, c.Plan, c.Reason, c.DryRun))
+		if err != nil {
+			return unknownPlan(err, c.Plan)
+		}
+		if err := writeOutcomes(env.out, &result, c.DryRun); err != nil {
+			return err
+		}
+		return verdict(&result)
+	})
 }
 
 // approval is a person's word on a plan, said on the command line.
@@ -82,19 +75,16 @@ Example:
 }
 
 // Run rejects a plan.
-func (c *rejectCmd) Run(ctx context.Context, env *environment) (err error) {
-	s, err := c.open(ctx)
-	if err != nil {
+func (c *rejectCmd) Run(ctx context.Context, env *environment) error {
+	return c.withEngine(ctx, func(s *session, engine *sync.Engine) error {
+		if err := engine.Reject(ctx, approval(s, c.asFlag, c.Plan, c.Reason, c.DryRun)); err != nil {
+			return unknownPlan(err, c.Plan)
+		}
+		said := "rejected"
+		if c.DryRun {
+			said = "it can be rejected; dry run: nothing was changed"
+		}
+		_, err := fmt.Fprintln(env.out, said)
 		return err
-	}
-	defer s.close(&err)
-	engine, err := s.engine(ctx)
-	if err != nil {
-		return err
-	}
-	if err := engine.Reject(ctx, approval(s, c.asFlag, c.Plan, c.Reason, c.DryRun)); err != nil {
-		return unknownPlan(err, c.Plan)
-	}
-	_, err = fmt.Fprintln(env.out, "rejected")
-	return err
+	})
 }

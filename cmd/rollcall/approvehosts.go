@@ -26,17 +26,12 @@ Example:
 }
 
 // Run approves.
-func (c *approveHostsCmd) Run(ctx context.Context, env *environment) (err error) {
-	s, err := c.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close(&err)
+func (c *approveHostsCmd) Run(ctx context.Context, env *environment) error {
+	return c.withEngine(ctx, func(s *session, engine *sync.Engine) error { return c.approve(ctx, env, s, engine) })
+}
+
+func (c *approveHostsCmd) approve(ctx context.Context, env *environment, s *session, engine *sync.Engine) error {
 	if _, err := oidcConnection(s.workspace, c.Connection); err != nil {
-		return err
-	}
-	engine, err := s.engine(ctx)
-	if err != nil {
 		return err
 	}
 	rows, err := engine.ApproveHosts(ctx, sync.HostApproval{Workspace: s.workspace.ID, Connection: c.Connection, As: c.As, Hosts: c.Hosts, Reason: c.Reason})

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/google/uuid"
-
 	"github.com/rollcall-sync/rollcall/internal/fold"
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/sync"
@@ -222,19 +220,12 @@ func (domainVerifyCmd) Help() string {
 }
 
 // Run looks for the proof.
-func (c *domainVerifyCmd) Run(ctx context.Context, env *environment) (err error) {
-	s, err := c.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close(&err)
-	engine, err := s.engine(ctx)
-	if err != nil {
-		return err
-	}
-	result, err := engine.VerifyDomain(ctx, sync.DomainCheck{Domain: c.Domain, EditBatch: sync.EditBatch{
-		Workspace: s.workspace.ID, As: c.As, Kind: workspace.ActorOperator, Channel: workspace.ChannelCLI, Txn: uuid.NewString(), DryRun: c.DryRun,
-	}})
+func (c *domainVerifyCmd) Run(ctx context.Context, env *environment) error {
+	return c.withEngine(ctx, func(s *session, engine *sync.Engine) error { return c.verify(ctx, env, s, engine) })
+}
+
+func (c *domainVerifyCmd) verify(ctx context.Context, env *environment, s *session, engine *sync.Engine) error {
+	result, err := engine.VerifyDomain(ctx, sync.DomainCheck{Domain: c.Domain, EditBatch: s.batch(c.As, c.DryRun)})
 	if err != nil {
 		return err
 	}

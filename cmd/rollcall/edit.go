@@ -18,32 +18,30 @@ type asFlag struct {
 }
 
 // edit runs edits as one unit of work and prints what became of each.
-func (f *workspaceFlag) edit(ctx context.Context, env *environment, as asFlag, dryRun bool, edits ...sync.Edit) (err error) {
-	s, err := f.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close(&err)
-	engine, err := s.engine(ctx)
-	if err != nil {
-		return err
-	}
-	result, err := engine.Edit(ctx, sync.EditBatch{
-		Workspace: s.workspace.ID, As: as.As, Kind: workspace.ActorOperator, Channel: workspace.ChannelCLI, Txn: uuid.NewString(),
-		Edits: edits, DryRun: dryRun,
-	})
-	if err != nil {
-		return err
-	}
-	if err := writeOutcomes(env.out, &result, dryRun); err != nil {
-		return err
-	}
-	if !dryRun {
-		if err := writeInvited(env.out, &result); err != nil {
+func (f *workspaceFlag) edit(ctx context.Context, env *environment, as asFlag, dryRun bool, edits ...sync.Edit) error {
+	return f.withEngine(ctx, func(s *session, engine *sync.Engine) error {
+		result, err := engine.Edit(ctx, s.batch(as.As, dryRun, edits...))
+		if err != nil {
 			return err
 		}
+		if err := writeOutcomes(env.out, &result, dryRun); err != nil {
+			return err
+		}
+		if !dryRun {
+			if err := writeInvited(env.out, &result); err != nil {
+				return err
+			}
+		}
+		return verdict(&result)
+	})
+}
+
+// batch is what an operator wants in a member's name.
+func (s *session) batch(as string, dryRun bool, edits ...sync.Edit) sync.EditBatch {
+	return sync.EditBatch{
+		Workspace: s.workspace.ID, As: as, Kind: workspace.ActorOperator, Channel: workspace.ChannelCLI, Txn: uuid.NewString(),
+		Edits: edits, DryRun: dryRun,
 	}
-	return verdict(&result)
 }
 
 // writeInvited prints what the link of an invitation is made of: its secret

@@ -60,8 +60,8 @@ type eventView struct {
 
 // Run lists events.
 func (c *eventListCmd) Run(ctx context.Context, env *environment) (err error) {
-	if c.Limit < 1 || c.Limit > 10000 {
-		return &exitError{exitUsage, errors.New("--limit: write a number from 1 to 10000")}
+	if err := checkLimit(c.Limit); err != nil {
+		return err
 	}
 	s, err := c.open(ctx)
 	if err != nil {
@@ -242,25 +242,18 @@ Example:
 }
 
 // Run settles an event.
-func (c *eventSettleCmd) Run(ctx context.Context, env *environment) (err error) {
-	s, err := c.open(ctx)
-	if err != nil {
+func (c *eventSettleCmd) Run(ctx context.Context, env *environment) error {
+	return c.withEngine(ctx, func(s *session, engine *sync.Engine) error {
+		err := engine.SettleEvent(ctx, sync.Settlement{Workspace: s.workspace.ID, Sink: c.Sink, Event: c.Event, As: c.As, Reason: c.Reason})
+		if errors.Is(err, workspace.ErrNotFound) {
+			return fmt.Errorf("nothing of event %s waits for receiver %s (%w)\ndo: take both from `rollcall events list`", c.Event, c.Sink, err)
+		}
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(env.out, "%s is settled at %s\n", c.Event, c.Sink)
 		return err
-	}
-	defer s.close(&err)
-	engine, err := s.engine(ctx)
-	if err != nil {
-		return err
-	}
-	err = engine.SettleEvent(ctx, sync.Settlement{Workspace: s.workspace.ID, Sink: c.Sink, Event: c.Event, As: c.As, Reason: c.Reason})
-	if errors.Is(err, workspace.ErrNotFound) {
-		return fmt.Errorf("nothing of event %s waits for receiver %s (%w)\ndo: take both from `rollcall events list`", c.Event, c.Sink, err)
-	}
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(env.out, "%s is settled at %s\n", c.Event, c.Sink)
-	return err
+	})
 }
 
 type eventResumeCmd struct {

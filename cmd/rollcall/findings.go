@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/workspace"
@@ -36,8 +35,8 @@ type findingJSON struct {
 
 // Run lists open findings. They are no fault of the command: it ends with 0.
 func (c *findingListCmd) Run(ctx context.Context, env *environment) (err error) {
-	if c.Limit < 1 || c.Limit > 10000 {
-		return &exitError{exitUsage, errors.New("--limit: write a number from 1 to 10000")}
+	if err := checkLimit(c.Limit); err != nil {
+		return err
 	}
 	s, err := c.open(ctx)
 	if err != nil {

@@ -88,9 +88,7 @@ func (c *numberImportCmd) Run(ctx context.Context, env *environment) (err error)
 	if as == "" {
 		as = s.workspace.Owners[0]
 	}
-	total, err := c.write(ctx, env, engine, sync.EditBatch{
-		Workspace: s.workspace.ID, As: as, Kind: workspace.ActorOperator, Channel: workspace.ChannelCLI, DryRun: c.DryRun,
-	}, rows)
+	total, err := c.write(ctx, env, engine, s.batch(as, c.DryRun), rows)
 	if err != nil {
 		return err
 	}

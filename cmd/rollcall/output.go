@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -20,6 +21,14 @@ type listing struct {
 	rows   [][]string
 	// none is what text says when there are no rows, with the next step.
 	none string
+}
+
+// checkLimit refuses a --limit that no listing takes.
+func checkLimit(rows int) error {
+	if rows < 1 || rows > 10000 {
+		return &exitError{exitUsage, errors.New("--limit: write a number from 1 to 10000")}
+	}
+	return nil
 }
 
 // write writes the listing in a format.

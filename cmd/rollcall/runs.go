@@ -31,8 +31,8 @@ func (runListCmd) Help() string { return "Example:\n  rollcall runs list --conne
 
 // Run lists runs.
 func (c *runListCmd) Run(ctx context.Context, env *environment) (err error) {
-	if c.Limit < 1 || c.Limit > 10000 {
-		return &exitError{exitUsage, errors.New("--limit: write a number from 1 to 10000")}
+	if err := checkLimit(c.Limit); err != nil {
+		return err
 	}
 	s, err := c.open(ctx)
 	if err != nil {

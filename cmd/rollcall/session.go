@@ -136,6 +136,21 @@ func (s *session) engine(ctx context.Context) (*sync.Engine, error) {
 	return newEngine(ctx, s.config, s.store, slog.New(slog.DiscardHandler), time.Now, nil)
 }
 
+// withEngine opens the store and the engine for one piece of work, and closes
+// the store after it.
+func (f *workspaceFlag) withEngine(ctx context.Context, work func(*session, *sync.Engine) error) (err error) {
+	s, err := f.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close(&err)
+	engine, err := s.engine(ctx)
+	if err != nil {
+		return err
+	}
+	return work(s, engine)
+}
+
 // close closes the store and keeps the error of the work before it.
 func (s *session) close(err *error) { *err = errors.Join(*err, s.store.Close()) }
 
