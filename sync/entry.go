@@ -38,9 +38,6 @@ func (u *unit) planEntry(e *Edit) error {
 		return &EditError{Field: "kind", Reason: "joining by a domain needs proof of the address", Remedy: "sign in, or ask for a code at /join"}
 	}
 	ev := &e.Enter.Evidence
-	if why := fold.BadAddress(ev.Email); why != "" {
-		return badAddress(why)
-	}
 	name, err := plainName("name", orElse(e.Name, ev.Email))
 	if err != nil {
 		return err

@@ -254,6 +254,10 @@ func TestQueueTerms(t *testing.T) {
 			t.Errorf("%d came in, %v; want %d", n, err, want)
 		}
 	}
+	// Other plans that wait are nobody's wish to join.
+	w.writes(func(tx *store.Tx) error {
+		return tx.PutHold(store.HoldRow{ID: "H-other", PlanHash: "sha256:other", Subject: "member:x", State: "open", CreatedAt: 1, ExpiresAt: workspace.At(w.clock.Add(day)), Observation: []byte("{}"), Changes: []byte("[]")})
+	})
 	w.mustEdit("ann@acme.com", Edit{Kind: EditRemove, Member: "a@acme.org"})
 	w.cfg.Domains.AutoJoin = AutoJoinRequest
 	w.open()
@@ -307,4 +311,27 @@ func TestQueueLooksFirst(t *testing.T) {
 		t.Errorf("%d reports of nothing", n-before)
 	}
 	w.want("a@acme.org", "nobody")
+}
+
+// DC8, I10: who joins by domain uses the invitation up, and what was given with
+// it goes back.
+func TestJoiningUsesTheInvitationUp(t *testing.T) {
+	w := joining(t, lite(t))
+	w.numbers("+4722000001")
+	id, _ := w.invite("ann@acme.com", Edit{Email: "zoe@acme.org", Role: workspace.RoleAdmin, Numbers: []string{"+4722000001"}})
+	if out := w.join(w.mailbox("zoe@acme.org")); out.State != JoinDone {
+		t.Fatalf("%+v", out)
+	}
+	w.writes(func(tx *store.Tx) error {
+		if inv, err := tx.PendingInvitation("zoe@acme.org"); !errors.Is(err, workspace.ErrNotFound) {
+			t.Errorf("it is still open: %+v, %v", inv, err)
+		}
+		kept, err := tx.NumbersTo(workspace.ToInvitation, id)
+		if len(kept) != 0 {
+			t.Errorf("%d numbers wait for nobody", len(kept))
+		}
+		return err
+	})
+	w.want("zoe@acme.org", "member active")
+	w.sound()
 }

@@ -314,3 +314,22 @@ func TestDirectoryFirst(t *testing.T) {
 		t.Errorf("the directory knows bo no more: %q", got)
 	}
 }
+
+// OL2: a "no" that comes back after a new sign-in is about a token that is
+// gone: the new session goes on, with the new token.
+func TestLateNoEndsNothing(t *testing.T) {
+	w := lite(t)
+	_, o, wd := watching(t, w)
+	w.clock = w.clock.Add(16 * time.Minute)
+	o.answer.Kind = AnswerGrantGone
+	var fresh store.SessionRow
+	o.during = func() {
+		in := w.who("sso", "u-bo")
+		in.Who.Grant = "k1.signin"
+		fresh = w.signIn(in)
+	}
+	w.ask(wd)
+	if g := w.grant(); !w.live(fresh) || g.Sealed != "k1.signin" || g.State != store.GrantIdle || g.Verdict != "alive" {
+		t.Errorf("live %t, %+v", w.live(fresh), g)
+	}
+}
