@@ -104,7 +104,7 @@ func (s *SignIn) session(w http.ResponseWriter, r *http.Request) {
 	row, m, err := s.current(r)
 	switch {
 	case isNotFound(err):
-		s.json(w, http.StatusUnauthorized, screen{Title: "Not signed in", Remedy: "Sign in at /signin."})
+		s.json(w, http.StatusUnauthorized, screen{Title: "Not signed in", Remedy: "Sign in at /signin/CONNECTION, the address that your company gave you."})
 	case err != nil:
 		s.broken(w, r, err)
 	default:
