@@ -71,6 +71,9 @@ func (u *unit) planLeaver(p *person, c workspace.Cause) error {
 	if err != nil {
 		return err
 	}
+	if p.trigger.ID != "" && p.trigger.Member == "" { // linked in this very unit
+		identities = append(identities, p.trigger)
+	}
 	cut := planned{
 		Change:  workspace.Change{Kind: workspace.MemberDeactivate, Subject: memberRef(m), Member: m.ID, Before: m, After: after, Cause: c},
 		subject: p.key, person: p.key, leaver: true,

@@ -59,6 +59,10 @@ type Batch struct {
 	// about, which lets such a tail go (SI2).
 	Signal, Confirms bool
 
+	// NewScope: the read is a connection's first whole one, or has another scope
+	// than the one before: it ends nobody's access by a record that is new.
+	NewScope bool
+
 	// Brake, when set, holds the whole batch for a person (BR1).
 	Brake *BrakeHold
 	// Part, when set, is the part of the plan that the batch is about.

@@ -36,6 +36,9 @@ func (u *unit) planPerson(p *person) error {
 		return nil
 	}
 	if p.member == nil {
+		if p.want.Active == mapping.False {
+			return u.planDisabled(p)
+		}
 		if p.deleted || p.want.Active != mapping.True || p.want.Member != mapping.True {
 			return nil
 		}

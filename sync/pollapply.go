@@ -120,6 +120,7 @@ func (p *poll) ofRun(b Batch) Batch {
 	b.Workspace, b.Connection, b.Kind, b.Channel, b.Run = p.pl.Workspace, p.pl.Connection, p.kind, workspace.ChannelSync, p.run
 	b.Trigger, b.SeenAt, b.Lease, b.Token = orElse(p.opt.Trigger, "schedule"), p.began, p.lease.Name, p.lease.Token
 	b.firstRun = !p.state.FirstRunHeld
+	b.NewScope = b.firstRun || p.cursor.Scope != "" && p.after.Scope != "" && p.cursor.Scope != p.after.Scope
 	return b
 }
 
