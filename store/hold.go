@@ -105,8 +105,8 @@ type RejectionRow struct {
 const (
 	sqlRejection = `SELECT fingerprint, rejected_by, reason, at, until FROM rejection
 		WHERE workspace_id = ? AND fingerprint = ? AND (until = 0 OR until > ?)`
-	sqlHasRejections = `SELECT COUNT(*) FROM (SELECT 1 FROM rejection WHERE workspace_id = ? LIMIT 1) AS r`
-	sqlPutRejection  = `INSERT INTO rejection (workspace_id, fingerprint, rejected_by, reason, at, until)
+	sqlAnyRejection = `SELECT fingerprint FROM rejection WHERE workspace_id = ? LIMIT 1`
+	sqlPutRejection = `INSERT INTO rejection (workspace_id, fingerprint, rejected_by, reason, at, until)
 		VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (workspace_id, fingerprint) DO UPDATE SET rejected_by = excluded.rejected_by,
 			reason = excluded.reason, at = excluded.at, until = excluded.until`
@@ -120,9 +120,12 @@ func (r *Reader) Rejection(fingerprint string, at workspace.Micros) (v Rejection
 
 // HasRejections reports whether the workspace has any, in force or not.
 func (r *Reader) HasRejections() (bool, error) {
-	n := 0
-	err := r.row(sqlHasRejections, r.ws).Scan(&n)
-	return n > 0, err
+	var fingerprint string
+	err := r.row(sqlAnyRejection, r.ws).Scan(&fingerprint)
+	if errors.Is(err, workspace.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // PutRejection inserts or replaces one; Until zero is for ever.

@@ -26,6 +26,7 @@ var walks = map[string]string{
 	selectOwners:            "an index of the Owners alone",
 	sqlStock:                "the whole inventory, once for a whole read of a directory",
 	sqlStanding:             "the first row of each table at most",
+	sqlAnyRejection:         "one row, from an index",
 }
 
 var (
