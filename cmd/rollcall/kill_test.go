@@ -155,7 +155,7 @@ database: %q
 %sworkspaces:
   - id: acme
     owners: [ann@acme.com]
-    connections: [{id: okta, kind: scim, profile: okta, rate: 100000}]
+    connections: [{id: okta, kind: scim, profile: okta, rate: 100000, brake: {burst: off}}] # they leave all the time
     mapping: mapping.yaml
 events:
   webhooks: [{id: phone, url: %q, secret: file:secret}]
@@ -359,7 +359,8 @@ func TestRandomKills(t *testing.T) {
 				w.look(p)
 			}
 			if w.Failed() {
-				break
+				w.kill()
+				return
 			}
 			// In the middle of the work, however fast the machine is.
 			enough, late := 1+rand.IntN(30), time.AfterFunc(5*time.Second, func() { _ = w.cmd.Process.Kill() })
