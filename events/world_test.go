@@ -26,6 +26,7 @@ import (
 	"github.com/rollcall-sync/rollcall/internal/pgtest"
 	"github.com/rollcall-sync/rollcall/internal/secret"
 	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/store/storetest"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -41,11 +42,11 @@ func TestMain(m *testing.M) {
 func engines(t *testing.T, run func(t *testing.T, w *world)) {
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		run(t, newWorld(t, "sqlite:"+filepath.Join(t.TempDir(), "test.db")))
+		run(t, newWorld(t, storetest.SQLite(t, "test.db")))
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		run(t, newWorld(t, pgtest.NewDatabase(t)))
+		run(t, newWorld(t, storetest.Postgres(t)))
 	})
 }
 

@@ -2,7 +2,6 @@ package scim
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/rollcall-sync/rollcall/mapping"
 	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/store/storetest"
 	"github.com/rollcall-sync/rollcall/sync"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
@@ -58,37 +58,10 @@ type providerOptions struct {
 	beside string
 }
 
-// migrated is an empty database file, made once: migrations are synced to
-// disk, and a test has no need of that.
-var migrated = stdsync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "rollcall-scim-test")
-	if err != nil {
-		return nil, err
-	}
-	file := filepath.Join(dir, "empty.db")
-	s, err := store.Open(context.Background(), store.Options{URL: "sqlite:" + file, AutoMigrate: true, AllowNoFsync: true})
-	if err != nil {
-		return nil, err
-	}
-	if err := s.Close(); err != nil {
-		return nil, err
-	}
-	text, err := os.ReadFile(file)
-	return text, errors.Join(err, os.RemoveAll(dir))
-})
-
 // liteURL makes a database of its own for a test.
 func liteURL(t testing.TB) string {
 	t.Helper()
-	text, err := migrated()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "scim.db")
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return "sqlite:" + file
+	return storetest.SQLite(t, "scim.db")
 }
 
 // newProvider makes a provider with the connections okta, entra, other and

@@ -4,13 +4,13 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/rollcall-sync/rollcall/internal/pgtest"
+	"github.com/rollcall-sync/rollcall/store/storetest"
 )
 
 // TestOnPostgres plays one short conversation over PostgreSQL, filters and
 // lists included: what an answer shows is the same on both engines.
 func TestOnPostgres(t *testing.T) {
-	p := newProvider(t, providerOptions{mapping: entraMapping, url: pgtest.NewDatabase(t)})
+	p := newProvider(t, providerOptions{mapping: entraMapping, url: storetest.Postgres(t)})
 	ann := p.request("entra", "POST", "/Users", entraBody("ann@acme.com", "0a21")).is(http.StatusCreated).has("active", URNRollcallUser, "state").text("id")
 	group := p.request("entra", "POST", "/Groups", `{"displayName":"Sales","members":[{"value":"`+ann+`"}]}`).is(http.StatusCreated).has("G F", "members", 0, "display").text("id")
 	p.inGroups("ann@acme.com", "Finance", "Sales")

@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"github.com/rollcall-sync/rollcall/internal/pgtest"
 	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/store/storetest"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -125,7 +125,7 @@ func TestRoot(t *testing.T) {
 // TestSort: by the bytes of folded keys, absent values last (first when
 // descending), ties by id, with paging by index (scim 4.9).
 func TestSort(t *testing.T) {
-	for name, url := range map[string]string{"sqlite": "", "postgres": pgtest.NewDatabase(t)} {
+	for name, url := range map[string]string{"sqlite": "", "postgres": storetest.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {
 			p := newProvider(t, providerOptions{url: url})
 			p.staff("okta")

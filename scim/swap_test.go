@@ -7,7 +7,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"github.com/rollcall-sync/rollcall/internal/pgtest"
+	"github.com/rollcall-sync/rollcall/store/storetest"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -58,7 +58,7 @@ func TestSwap(t *testing.T) {
 // is not told to send it again, and who comes too late finds no group.
 func TestDeleteGroupAmongWriters(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) { deleteAmongWriters(t, liteURL(t)) })
-	t.Run("postgres", func(t *testing.T) { deleteAmongWriters(t, pgtest.NewDatabase(t)) })
+	t.Run("postgres", func(t *testing.T) { deleteAmongWriters(t, storetest.Postgres(t)) })
 }
 
 func deleteAmongWriters(t *testing.T, url string) {

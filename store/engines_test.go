@@ -1,10 +1,8 @@
 package store_test
 
 import (
-	"path/filepath"
 	"testing"
 
-	"github.com/rollcall-sync/rollcall/internal/pgtest"
 	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/store/storetest"
 )
@@ -26,10 +24,10 @@ func open(t *testing.T, url string) *store.Store {
 
 func TestSQLite(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) *store.Store {
-		return open(t, "sqlite:"+filepath.Join(t.TempDir(), "an odd name%.db"))
+		return open(t, storetest.SQLite(t, "an odd name%.db"))
 	})
 }
 
 func TestPostgres(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) *store.Store { return open(t, pgtest.NewDatabase(t)) })
+	storetest.Run(t, func(t *testing.T) *store.Store { return open(t, storetest.Postgres(t)) })
 }

@@ -11,7 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/rollcall-sync/rollcall/internal/pgtest"
+	"github.com/rollcall-sync/rollcall/store/storetest"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -308,7 +308,7 @@ func TestMachine(t *testing.T) {
 
 // TestMachineOnPostgres plays a few of the same games on the other engine.
 func TestMachineOnPostgres(t *testing.T) {
-	url := pgtest.NewDatabase(t)
+	url := storetest.Postgres(t)
 	played := false
 	rapid.Check(t, func(rt *rapid.T) {
 		if !played { // one long game: a database is dear

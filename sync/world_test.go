@@ -2,15 +2,11 @@ package sync
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	stdsync "sync"
 	"testing"
 	"time"
 
@@ -18,6 +14,7 @@ import (
 	"github.com/rollcall-sync/rollcall/internal/pgtest"
 	"github.com/rollcall-sync/rollcall/mapping"
 	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/store/storetest"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -65,37 +62,10 @@ numbers:
   - {id: n-desk, access: shared, number: "+4722000099", if: {group: reception}}
 `
 
-// migrated is an empty database file, made once: migrations are synced to
-// disk, and a test has no need of that.
-var migrated = stdsync.OnceValues(func() (content []byte, err error) {
-	dir, err := os.MkdirTemp("", "rollcall-sync-test")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	file := filepath.Join(dir, "empty.db")
-	st, err := store.Open(context.Background(), store.Options{URL: "sqlite:" + file, AutoMigrate: true})
-	if err != nil {
-		return nil, err
-	}
-	if err := st.Close(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(file)
-})
-
 // liteURL makes a database of its own for a test.
 func liteURL(t testing.TB) string {
 	t.Helper()
-	text, err := migrated()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "rollcall.db")
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return "sqlite:" + file
+	return storetest.SQLite(t, "rollcall.db")
 }
 
 // directMapping reads what a request writes itself.
@@ -122,14 +92,14 @@ func engines(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		test(t, newWorld(t, "sqlite:"+filepath.Join(t.TempDir(), "rollcall.db"), testMapping))
+		test(t, lite(t))
 	})
 	if raceDetector {
 		return
 	}
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		test(t, newWorld(t, pgtest.NewDatabase(t), testMapping))
+		test(t, newWorld(t, storetest.Postgres(t), testMapping))
 	})
 }
 

@@ -39,9 +39,9 @@ var areas = map[string]area{
 	"sync/ldap":       {imports: []string{"sync", "internal/secret"}, tests: []string{"internal/ldaptest", "internal/ldaptest/script", "sync/sourcetest"}},
 	"sync/oidc":       {imports: []string{"sync", "internal/safedial", "internal/secret"}, tests: []string{"internal/fakeidp", "sync/sourcetest"}},
 	"sync/sourcetest": {imports: []string{"sync"}},
-	"scim":            {imports: []string{"sync", "store", "internal/admission", "internal/bearer"}, tests: []string{"mapping"}},
+	"scim":            {imports: []string{"sync", "store", "internal/admission", "internal/bearer"}, tests: []string{"store/storetest", "mapping"}},
 	"api":             {imports: []string{"sync", "store", "internal/admission", "internal/bearer"}, tests: []string{"mapping"}},
-	"events":          {imports: []string{"store", "internal/safedial", "internal/secret"}, tests: []string{"internal/pgtest"}},
+	"events":          {imports: []string{"store", "internal/safedial", "internal/secret"}, tests: []string{"store/storetest", "internal/pgtest"}},
 	"audit":           {},
 
 	"internal/admission":    {imports: []string{"store", "internal/bearer"}},

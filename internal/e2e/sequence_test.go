@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,8 +14,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rollcall-sync/rollcall/internal/fakeidp"
-	"github.com/rollcall-sync/rollcall/internal/pgtest"
 	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/store/storetest"
 	"github.com/rollcall-sync/rollcall/sync"
 	"github.com/rollcall-sync/rollcall/sync/oidc"
 	"github.com/rollcall-sync/rollcall/workspace"
@@ -36,19 +34,7 @@ func TestSequence(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			rapid.Check(t, func(rt *rapid.T) {
-				text, err := emptyStore()
-				if err != nil {
-					rt.Fatal(err)
-				}
-				folder, err := os.MkdirTemp(t.TempDir(), "run")
-				if err != nil {
-					rt.Fatal(err)
-				}
-				file := filepath.Join(folder, "rollcall.db")
-				if err := os.WriteFile(file, text, 0o600); err != nil {
-					rt.Fatal(err)
-				}
-				playSequence(t, rt, "sqlite:"+file, kind)
+				playSequence(t, rt, storetest.SQLite(t, "rollcall.db"), kind)
 			})
 		})
 	}
@@ -62,14 +48,7 @@ func TestSequenceOnPostgres(t *testing.T) {
 		if left--; left < 0 {
 			return
 		}
-		url := pgtest.NewDatabaseFrom(t, "sequence", func(dsn string) error {
-			s, err := store.Open(context.Background(), store.Options{URL: dsn, AutoMigrate: true, AllowNoFsync: true})
-			if err != nil {
-				return err
-			}
-			return s.Close()
-		})
-		playSequence(t, rt, url, []string{oidc.Graph, oidc.Okta}[left])
+		playSequence(t, rt, storetest.Postgres(t), []string{oidc.Graph, oidc.Okta}[left])
 	})
 }
 

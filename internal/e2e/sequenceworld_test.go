@@ -9,8 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	stdsync "sync"
@@ -267,21 +265,6 @@ func (w *sequenceWorld) prepare(ctx context.Context) error {
 		return tx.InsertToken(store.TokenRow{ID: token.ID, Connection: "push", Hash: token.Hash(), CreatedAt: at, ExpiresAt: workspace.At(w.fake.Now().AddDate(5, 0, 0))})
 	})
 }
-
-// emptyStore is a migrated database file, made once.
-var emptyStore = stdsync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "rollcall-e2e")
-	if err != nil {
-		return nil, err
-	}
-	file := filepath.Join(dir, "empty.db")
-	s, err := store.Open(context.Background(), store.Options{URL: "sqlite:" + file, AutoMigrate: true})
-	if err == nil {
-		err = s.Close()
-	}
-	text, rerr := os.ReadFile(file)
-	return text, errors.Join(err, rerr, os.RemoveAll(dir))
-})
 
 // call sends one request of the client that pushes, and gives status and body;
 // status 0 says that no answer came.

@@ -1,5 +1,6 @@
 // Package storetest is the suite that every engine of the store passes: a
-// behaviour of the store exists only if it is shown here.
+// behaviour of the store exists only if it is shown here. It also gives tests
+// elsewhere databases of the present schema, without migrating each.
 package storetest
 
 import (
