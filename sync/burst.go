@@ -121,7 +121,8 @@ func (t *trip) accessHold() *BrakeHold {
 
 // brakeBurst holds all that a connection gives while more people leave by it
 // than the limit of bursts allows. Who comes back is not held: a wrong cut is
-// undone at once (BU3).
+// undone at once (BU3), nor anything while the connection settles: who sets it
+// up makes people and deletes them again (VW13).
 func (u *unit) brakeBurst() error {
 	gives, back := false, map[string]bool{}
 	for i := range u.plan {
@@ -133,7 +134,7 @@ func (u *unit) brakeBurst() error {
 	}
 	hold := u.b.Held[partGains]
 	if hold == nil {
-		if !u.metered() || u.b.firstRun {
+		if !u.metered() || u.unsettled() {
 			return nil
 		}
 		burst := u.brake().Burst

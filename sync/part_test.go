@@ -496,6 +496,39 @@ func TestBurstHoldsAccessThatIsPushed(t *testing.T) {
 	w.sound()
 }
 
+// VW13: who sets a connection up makes people and deletes them again, and the next one comes in; once it has settled, what it
+// gives waits while many leave.
+func TestBurstWhileAConnectionSettles(t *testing.T) {
+	w := lite(t)
+	leave := func(from int) {
+		for i := range 12 {
+			x := &user{name: nth(from + i)}
+			w.push(x)
+			x.off = true
+			w.push(x)
+		}
+	}
+	leave(0)
+	w.push(&user{name: "zoe"})
+	w.want("zoe@acme.com", "member active")
+	w.clock = w.clock.Add(25 * time.Hour)
+	var people []*user
+	for i := range 12 {
+		people = append(people, &user{name: nth(20 + i)})
+		w.push(people[i])
+	}
+	for _, x := range people {
+		x.off = true
+		w.push(x)
+		w.want(x.name+"@acme.com", "member deactivated")
+	}
+	if res := w.push(&user{name: "yan"}); res.Refusal == nil || res.Refusal.Rule != "BRAKE.burst" {
+		t.Errorf("in a burst: %+v", res.Refusal)
+	}
+	w.want("yan@acme.com", "nobody")
+	w.sound()
+}
+
 // A small change is not counted: no statement per person, and no plan is made
 // twice.
 func TestCostOfCounting(t *testing.T) {

@@ -19,7 +19,8 @@ const (
 // settles is when a connection made its first member, and when it is settled.
 type settles struct{ first, at workspace.Micros }
 
-// unsettled reports whether new members and new addresses do not count yet:
+// unsettled reports whether new members and new addresses do not count yet, and
+// a burst of leavers holds nothing that is given:
 // the first whole read of a directory, and the first push of a connection, are
 // everybody, and are often sent once more when the settings have been corrected.
 func (u *unit) unsettled() bool {

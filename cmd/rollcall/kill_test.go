@@ -155,7 +155,7 @@ database: %q
 %sworkspaces:
   - id: acme
     owners: [ann@acme.com]
-    connections: [{id: okta, kind: scim, profile: okta, rate: 100000, brake: {burst: off}}] # they leave all the time
+    connections: [{id: okta, kind: scim, profile: okta, rate: 100000}]
     mapping: mapping.yaml
 events:
   webhooks: [{id: phone, url: %q, secret: file:secret}]

@@ -99,7 +99,7 @@ workspaces:
     plan: business
     owners: [ann@acme.com]
     connections:
-      - {id: entra, kind: scim, profile: entra, acts_as: admin, rate: 100000, brake: {burst: off, creates: off}}
+      - {id: entra, kind: scim, profile: entra, acts_as: admin, rate: 100000}
       - {id: corp, kind: ldap, url: file:people.ldif, people: {base: "ou=people,dc=corp,dc=com"}, poll: "@every 3s"}
     mapping: mapping.yaml
 events:

@@ -126,7 +126,7 @@ workspaces:
     plan: business
     owners: [ann@acme.com]
     connections:
-      - {id: entra, kind: scim, profile: entra, acts_as: admin, rate: 100000, brake: {burst: off, creates: off}}
+      - {id: entra, kind: scim, profile: entra, acts_as: admin, rate: 100000}
 `, filepath.Join(dir, "rollcall.db"))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return "", err
