@@ -290,39 +290,3 @@ func TestFaultsAreListed(t *testing.T) {
 		t.Errorf("%d faults are listed, 50 are wanted", n)
 	}
 }
-
-// TestTrapsAreListed: every test that docs/robustness.md names for a trap is
-// there.
-func TestTrapsAreListed(t *testing.T) {
-	t.Parallel()
-	root := filepath.Join("..", "..")
-	text, err := os.ReadFile(filepath.Join(root, "docs", "robustness.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(text), "<!-- traps -->")
-	table, _, ok := strings.Cut(rest, "<!-- end of traps -->")
-	named := regexp.MustCompile("`((?:Test|Benchmark)[A-Za-z0-9]+)`").FindAllStringSubmatch(table, -1)
-	if !ok || len(named) < 40 {
-		t.Fatalf("the table of traps names %d tests", len(named))
-	}
-	var code strings.Builder
-	for _, dir := range []string{"sync/ldap", "sync", "internal/dn", "internal/e2e"} {
-		files, err := filepath.Glob(filepath.Join(root, dir, "*_test.go"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, file := range files {
-			part, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			code.Write(part)
-		}
-	}
-	for _, n := range named {
-		if !strings.Contains(code.String(), "\nfunc "+n[1]+"(") {
-			t.Errorf("docs/robustness.md names %s, which is no test", n[1])
-		}
-	}
-}
