@@ -1,6 +1,8 @@
 package sync
 
 import (
+	"encoding/json"
+
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -262,4 +264,60 @@ func optional(s string) *string {
 		return nil
 	}
 	return &s
+}
+
+// addUp sums a unit's report into its run's.
+func (r *SyncRun) addUp(u SyncRun) {
+	source, started, kinds := r.SourceReport, r.StartedAt, r.ByKind
+	counts, joiners, movers, leavers, privileged := r.Counts, r.Joiners, r.Movers, r.LeaversN, r.Privileged
+	lines, notices, limits, changes, first := r.Leavers, r.Notices, r.Brake, r.Changes, r.Audit.FirstLeaf
+	fault, state, billing, unowned := r.Error, r.State, r.Billing, r.Unowned
+	had := r.RunID != ""
+	*r = u
+	r.SourceReport = source
+	r.Excluded += u.Excluded
+	r.Brake.Limits = append(limits.Limits, u.Brake.Limits...)
+	r.Brake.Tripped = limits.Tripped || u.Brake.Tripped
+	if !had {
+		r.Error, r.Changes = fault, changes
+		if state != "" {
+			r.State = state
+		}
+		return
+	}
+	r.StartedAt = started
+	r.DurationMS = int64(r.EndedAt-r.StartedAt) / 1000
+	r.Counts = Counts{counts.Applied + u.Counts.Applied, counts.Noop + u.Counts.Noop, counts.Held + u.Counts.Held, counts.Denied + u.Counts.Denied, counts.Failed + u.Counts.Failed}
+	for k, c := range u.ByKind {
+		n := kinds[k]
+		kinds[k] = Counts{n.Applied + c.Applied, n.Noop + c.Noop, n.Held + c.Held, n.Denied + c.Denied, n.Failed + c.Failed}
+	}
+	r.ByKind = kinds
+	r.Joiners, r.Movers, r.LeaversN = joiners+u.Joiners, movers+u.Movers, leavers+u.LeaversN
+	r.Privileged = append(privileged, u.Privileged...)
+	r.Leavers = append(lines, u.Leavers...)
+	r.Notices = append(notices, u.Notices...)
+	r.Unowned = append(unowned, u.Unowned...)
+	r.Notices = r.Notices[:min(len(r.Notices), 200)]
+	r.Audit.FirstLeaf = first
+	r.Billing.SeatsBefore, r.Billing.NumbersBefore = billing.SeatsBefore, billing.NumbersBefore
+	r.Billing.ChargeCents, r.Billing.CreditCents = billing.ChargeCents+u.Billing.ChargeCents, billing.CreditCents+u.Billing.CreditCents
+	r.Billing.NetCents = r.Billing.ChargeCents - r.Billing.CreditCents
+	r.Changes = changes
+	r.Error, r.State = fault, orElse(state, u.State)
+	switch {
+	case r.Counts.Failed > 0 || r.Error != nil:
+		r.ExitCode = 1
+	case r.Counts.Denied+r.Counts.Held > 0:
+		r.ExitCode = 3
+	default:
+		r.ExitCode = 0
+	}
+}
+
+// encode makes the run's row body.
+func (r *SyncRun) encode() ([]byte, error) {
+	body := *r
+	body.Changes = nil
+	return json.Marshal(body)
 }

@@ -76,7 +76,7 @@ func (p *poll) tellWaiting(ctx context.Context) error {
 			who = "1 person waits"
 		}
 		if len(left) > 0 {
-			p.notices = append(p.notices, who+" for something that was denied, is held or is not to be had; it is tried again at each full read")
+			p.notices = append(p.notices, who+" for something that was denied, is held or is not to be had; it is tried again when something becomes free and at each full read")
 		}
 		return err
 	})
