@@ -435,9 +435,16 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 			for _, x := range v {
 				fits(at+"[]", s["items"], x)
 			}
-		case string:
-			if enum, ok := s["enum"].([]any); ok && !slices.Contains(enum, any(v)) {
-				t.Errorf("%s: %q is not one of %v", at, v, enum)
+		default:
+			if enum, ok := s["enum"].([]any); ok && !slices.Contains(enum, v) {
+				t.Errorf("%s: %v is not one of %v", at, v, enum)
+			}
+			kinds, _ := s["type"].([]any)
+			if kind, one := s["type"].(string); one {
+				kinds = []any{kind}
+			}
+			if v == nil && len(kinds) > 0 && !slices.Contains(kinds, any("null")) {
+				t.Errorf("%s: null is not one of %v", at, kinds)
 			}
 		}
 	}
@@ -452,6 +459,29 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 	}
 	denied := w.as("mia@acme.com").post("/v1/groups", obj{"name": "X"}).is(403)
 	fits("problem", obj{"$ref": "#/components/schemas/Problem"}, denied.body)
+}
+
+// TestOwnerWithoutAccess: who only owns a number has no access and no place in
+// its ring order; both are null, as on the command line, and so is the place
+// of who only looks on (R13).
+func TestOwnerWithoutAccess(t *testing.T) {
+	w := newWorld(t, nil)
+	ann := w.as("ann@acme.com")
+	id := ann.post("/v1/numbers", obj{"number": "+4722000001", "name": "Desk", "owner": "mia@acme.com"}).is(201).text("id")
+	ann.put("/v1/numbers/"+id+"/members/"+w.ids["max"], obj{"access": "view_only"}).is(200)
+	ann.put("/v1/numbers/"+id+"/members/"+w.ids["adam"], obj{"access": "shared"}).is(200)
+	for who, want := range map[string]string{
+		"mia":  `"numbers":[{"number":"+4722000001","access":null,"owner":true,"ring":null}]`,
+		"max":  `"numbers":[{"number":"+4722000001","access":"view_only","owner":false,"ring":null}]`,
+		"adam": `"numbers":[{"number":"+4722000001","access":"shared","owner":false,"ring":1}]`,
+	} {
+		ann.get("/v1/members/" + w.ids[who]).is(200).says(want)
+	}
+	for i, a := range ann.get("/v1/numbers/" + id).is(200).at("assignments").([]any) {
+		if a, want := a.(obj), map[any]any{"adam@acme.com": 1.0, "max@acme.com": nil}[a.(obj)["to"]]; a["ring"] != want {
+			t.Errorf("assignment %d: %v", i, a)
+		}
+	}
 }
 
 // FuzzBody: whatever is sent, the answer is one of those documented, and no

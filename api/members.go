@@ -11,28 +11,57 @@ import (
 
 // memberView is a member in JSON (the contract's names).
 type memberView struct {
-	ID           string                `json:"id"`
-	Name         string                `json:"name"`
-	Email        string                `json:"email"`
-	Role         string                `json:"role" enum:"owner,admin,member"`
-	RoleSource   string                `json:"role_source"`
-	State        string                `json:"state" enum:"active,deactivated,removed"`
-	Contained    bool                  `json:"contained" doc:"access is ended, role and numbers stay"`
-	Primary      bool                  `json:"primary" doc:"the primary Owner"`
-	Groups       []string              `json:"groups"`
-	Numbers      []store.NumberHolding `json:"numbers"`
-	Connections  []string              `json:"connections"`
-	Reason       string                `json:"reason"`
-	JoinedAt     workspace.Micros      `json:"joined_at"`
-	LastActiveAt workspace.Micros      `json:"last_active_at"`
-	AccessEnd    workspace.Micros      `json:"access_end"`
-	GraceUntil   workspace.Micros      `json:"grace_until"`
+	ID           string              `json:"id"`
+	Name         string              `json:"name"`
+	Email        string              `json:"email"`
+	Role         string              `json:"role" enum:"owner,admin,member"`
+	RoleSource   string              `json:"role_source"`
+	State        string              `json:"state" enum:"active,deactivated,removed"`
+	Contained    bool                `json:"contained" doc:"access is ended, role and numbers stay"`
+	Primary      bool                `json:"primary" doc:"the primary Owner"`
+	Groups       []string            `json:"groups"`
+	Numbers      []numberHoldingView `json:"numbers"`
+	Connections  []string            `json:"connections"`
+	Reason       string              `json:"reason"`
+	JoinedAt     workspace.Micros    `json:"joined_at"`
+	LastActiveAt workspace.Micros    `json:"last_active_at"`
+	AccessEnd    workspace.Micros    `json:"access_end"`
+	GraceUntil   workspace.Micros    `json:"grace_until"`
+}
+
+// numberHoldingView is a member's hold on a number, as the command line's
+// listings show it.
+type numberHoldingView struct {
+	Number string  `json:"number" doc:"E.164"`
+	Access *string `json:"access" enum:"exclusive,shared,view_only" doc:"null for an owner without access"`
+	Owner  bool    `json:"owner"`
+	Ring   *int    `json:"ring" doc:"place in the ring order, from 1; null for who does not ring"`
+}
+
+func viewHoldings(list []store.NumberHolding) []numberHoldingView {
+	views := make([]numberHoldingView, len(list))
+	for i := range list {
+		h := &list[i]
+		views[i] = numberHoldingView{Number: h.Number, Owner: h.Owner, Ring: ringPlace(h.Ring)}
+		if h.Access != "" {
+			views[i].Access = &h.Access
+		}
+	}
+	return views
+}
+
+// ringPlace is a place in a ring order, null for who does not ring.
+func ringPlace(ring int) *int {
+	if ring == 0 {
+		return nil
+	}
+	return &ring
 }
 
 func viewMember(m *store.MemberListing) memberView {
 	return memberView{
 		ID: m.ID, Name: m.Name, Email: m.Email, Role: m.Role.String(), RoleSource: m.RoleSource, State: string(m.State), Contained: m.Contained,
-		Primary: m.Primary, Groups: orEmpty(m.Groups), Numbers: orEmpty(m.Numbers), Connections: orEmpty(m.Connections), Reason: m.Reason,
+		Primary: m.Primary, Groups: orEmpty(m.Groups), Numbers: viewHoldings(m.Numbers), Connections: orEmpty(m.Connections), Reason: m.Reason,
 		JoinedAt: m.JoinedAt, LastActiveAt: m.LastActiveAt, AccessEnd: m.AccessEnd, GraceUntil: m.GraceUntil,
 	}
 }

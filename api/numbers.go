@@ -31,14 +31,13 @@ type ownerView struct {
 	Email string `json:"email"`
 }
 
-// assignmentView is one assignee. Ring is the place in the ring order, from 1;
-// 0 for who does not ring.
+// assignmentView is one assignee.
 type assignmentView struct {
 	ID     string           `json:"id" doc:"of the member, group or invitation"`
 	To     string           `json:"to" doc:"address, or name of the group"`
 	Kind   string           `json:"kind" enum:"member,group,invitation"`
 	Access string           `json:"access" enum:"exclusive,shared,view_only"`
-	Ring   int              `json:"ring"`
+	Ring   *int             `json:"ring" doc:"place in the ring order, from 1; null for who does not ring"`
 	Notify bool             `json:"notify"`
 	Since  workspace.Micros `json:"since"`
 }
@@ -56,7 +55,7 @@ func viewNumber(r *store.Reader, n *store.NumberListing) (numberView, error) {
 		v.Owners = append(v.Owners, ownerView{id, m.Email})
 	}
 	for i, a := range n.Assignments {
-		v.Assignments = append(v.Assignments, assignmentView{a.To, n.To[i].To, string(a.Kind), a.Access.String(), a.Ring, a.Notify, a.Since})
+		v.Assignments = append(v.Assignments, assignmentView{a.To, n.To[i].To, string(a.Kind), a.Access.String(), ringPlace(a.Ring), a.Notify, a.Since})
 	}
 	return v, nil
 }

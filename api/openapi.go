@@ -289,7 +289,7 @@ func (g *generator) structure(t reflect.Type) object {
 				bounds(s, f)
 			}
 			if enum := f.Tag.Get("enum"); enum != "" {
-				s["enum"] = strings.Split(enum, ",")
+				s["enum"] = values(enum, f.Type.Kind() == reflect.Pointer && !bodies[schemaName(t)])
 			}
 			if format := f.Tag.Get("format"); format != "" {
 				s["format"] = format
@@ -310,6 +310,19 @@ func (g *generator) structure(t reflect.Type) object {
 		s["required"] = required
 	}
 	return s
+}
+
+// values are those of an enum tag. JSON Schema lets null pass an enum only if
+// it is one of its values.
+func values(enum string, nullable bool) []any {
+	var list []any
+	for value := range strings.SplitSeq(enum, ",") {
+		list = append(list, value)
+	}
+	if nullable {
+		list = append(list, nil)
+	}
+	return list
 }
 
 // bounds adds what decode asks of a text or list in a body.

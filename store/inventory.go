@@ -21,10 +21,10 @@ type NumberListing struct {
 
 // AssigneeListing is one assignee of a number by name.
 type AssigneeListing struct {
-	To     string `json:"to"`
-	Kind   string `json:"kind"`
-	Access string `json:"access"`
-	Ring   int    `json:"ring"`
+	To     string
+	Kind   string
+	Access string
+	Ring   int // place in the ring order, from 1; 0 for who does not ring
 }
 
 const (

@@ -18,10 +18,10 @@ type MemberListing struct {
 
 // NumberHolding is one number of a member in a listing.
 type NumberHolding struct {
-	Number string `json:"number"`
-	Access string `json:"access"` // "" for an owner without access
-	Owner  bool   `json:"owner"`
-	Ring   int    `json:"ring"`
+	Number string
+	Access string // "" for an owner without access
+	Owner  bool
+	Ring   int // place in the ring order, from 1; 0 for who does not ring
 }
 
 // MemberFilter narrows a listing of members.
