@@ -160,7 +160,7 @@ func (r *numberRun) myReserved() ([]workspace.Number, error) {
 
 // myInvited lists the numbers that this person's invitation gives, read once.
 func (r *numberRun) myInvited() ([]workspace.Number, error) {
-	key := fold.Email(r.attr(r.rules.nEmail).first())
+	key := fold.Email(r.attr(r.rules.nEmail).address())
 	if r.hasInvited || key == "" {
 		return r.invited, nil
 	}

@@ -13,7 +13,7 @@ import (
 // inventory only.
 func (r *Rules) Want(p Person, f Facts, now workspace.Micros) (Want, error) {
 	s := r.newSubject(&p, &f, now)
-	w := Want{Active: s.active, ActiveBy: s.noBy, Name: s.name(), Email: s.attr(r.nEmail).first()}
+	w := Want{Active: s.active, ActiveBy: s.noBy, Name: s.name(), Email: s.attr(r.nEmail).address()}
 	for i := range r.exclude {
 		x := &r.exclude[i]
 		if !x.inForce(now) {

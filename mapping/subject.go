@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rollcall-sync/rollcall/internal/dn"
+	"github.com/rollcall-sync/rollcall/internal/fold"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -232,6 +233,17 @@ func (v *stated) first() string {
 		return ""
 	}
 	return strings.TrimSpace(v.raw[0])
+}
+
+// address returns the first value that has the form of a mail address, "" if
+// none has: a member whom no mail reaches could never be told anything.
+func (v *stated) address() string {
+	for _, one := range v.raw {
+		if one = strings.TrimSpace(one); fold.IsEmail(one) {
+			return one
+		}
+	}
+	return ""
 }
 
 // all writes every value in an order of its own, since lists have none.

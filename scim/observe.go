@@ -3,7 +3,8 @@ package scim
 import (
 	"encoding/json"
 	"strconv"
-	"strings"
+
+	"github.com/rollcall-sync/rollcall/internal/fold"
 )
 
 // Email returns the address of a User: the primary of emails, else the one of
@@ -15,7 +16,7 @@ func (d Document) Email() (string, bool) {
 	for _, e := range list {
 		m, _ := e.(map[string]any)
 		value, _ := m["value"].(string)
-		if !isAddress(value) {
+		if !fold.IsEmail(value) {
 			continue
 		}
 		if m["primary"] == true {
@@ -33,25 +34,10 @@ func (d Document) Email() (string, bool) {
 		return work, true
 	case first != "":
 		return first, true
-	case isAddress(name):
+	case fold.IsEmail(name):
 		return name, true
 	}
 	return "", false
-}
-
-// isAddress reports whether text has the form of an e-mail address. It is no
-// judge of whether mail arrives; it keeps login names and phone numbers out.
-func isAddress(text string) bool {
-	at := strings.LastIndexByte(text, '@')
-	if at < 1 || at == len(text)-1 || len(text) > 320 || strings.IndexByte(text, '@') != at {
-		return false
-	}
-	for _, r := range text {
-		if r <= ' ' || r == 0x7f || r == '<' || r == '>' || r == ',' || r == ';' {
-			return false
-		}
-	}
-	return true
 }
 
 // builtIn are the attributes of the mapping that come straight from one

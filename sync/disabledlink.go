@@ -27,7 +27,7 @@ func (u *unit) planDisabled(p *person) error {
 	if in, err := u.inIfEnabled(p); err != nil || !in {
 		return err
 	}
-	why, err := u.unlinkable(p, m)
+	why, _, err := u.unlinkable(p, m)
 	if err != nil {
 		return err
 	}

@@ -233,7 +233,7 @@ func (u *unit) unsupport(p *person, s store.SupportRow) effect {
 // planLink links a person with the member who has their address, if that is
 // safe (SX03): else it waits for a person, and the request is a conflict.
 func (u *unit) planLink(p *person, m *workspace.Member) error {
-	why, err := u.unlinkable(p, m)
+	why, remedy, err := u.unlinkable(p, m)
 	if err != nil {
 		return err
 	}
@@ -264,7 +264,7 @@ func (u *unit) planLink(p *person, m *workspace.Member) error {
 	u.add(planned{Change: change, subject: p.key, person: p.key, refuse: &Refusal{
 		Verdict: workspace.Hold, Rule: "I6", Kind: RefusedConflict,
 		Reason: fmt.Sprintf("%s is a member this connection may not take over: %s", m.Email, why),
-		Remedy: "verify the domain, or link in Rollcall",
+		Remedy: remedy,
 	}})
 	return nil
 }
@@ -297,32 +297,34 @@ func (u *unit) planSeparate(p *person, gone *workspace.Member) error {
 }
 
 // unlinkable tells why an identity may not be linked with a member whose
-// address it states; "" if it may.
-func (u *unit) unlinkable(p *person, m *workspace.Member) (string, error) {
+// address it states, and what to do about it; "" if it may. Two records of one
+// connection come first: a verified domain would not join them (LM9).
+func (u *unit) unlinkable(p *person, m *workspace.Member) (why, remedy string, err error) {
 	if m.State != workspace.StateActive {
-		return "access was ended and this is another immutable id", nil
+		return "access was ended and this is another immutable id", "confirm that this is another person: they inherit nothing", nil
 	}
 	if m.Role == workspace.RoleOwner || m.BreakGlass {
-		return "Owners are linked by an Owner's approval", nil
-	}
-	domains, err := u.claimed()
-	if err != nil {
-		return "", err
-	}
-	if !domains[domainOf(p.want.Email)] {
-		return "the domain " + domainOf(p.want.Email) + " is not verified here", nil
+		return "Owners are linked by an Owner's approval", "an Owner approves the plan", nil
 	}
 	others, err := u.tx.IdentitiesOf(m.ID, false)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	for _, o := range others {
 		if o.Connection == p.trigger.Connection {
-			return "the member is linked with another record of this connection", nil
+			return "the member is linked with another record of this connection, " + o.UserName,
+				"give " + p.trigger.UserName + " an address of its own in the directory, or approve if both records are one person", nil
 		}
 	}
-	text, _, err := u.tombstone(p, m.EmailKey)
-	return text, err
+	domains, err := u.claimed()
+	if err != nil {
+		return "", "", err
+	}
+	if domain := domainOf(p.want.Email); !domains[domain] {
+		return "the domain " + domain + " is not verified here", "verify the domain, or approve if they are one person", nil
+	}
+	why, _, err = u.tombstone(p, m.EmailKey)
+	return why, "approve if they are one person", err
 }
 
 // consumeInvitation accepts the pending invitation of a person whom a

@@ -1,0 +1,44 @@
+package sync
+
+import (
+	"strings"
+	"testing"
+)
+
+// Text in the mail attribute that is no address makes no member, and takes a
+// member's address away no more than a missing one does; another value of the
+// attribute that is one counts.
+func TestTextThatIsNoAddress(t *testing.T) {
+	t.Parallel()
+	w := lite(t)
+	d := newDirectory(w, 12)
+	d.set("p001", "email", "not an address", "bo@acme.com")
+	d.set("p002", "email", "not an address")
+	run := w.mustPoll(d)
+	w.want("bo@acme.com", "member active")
+	w.want("p000@acme.com", "member active")
+	w.want("not an address", "nobody")
+	if !strings.Contains(strings.Join(run.Notices, "\n"), "p002: no e-mail address") {
+		t.Errorf("nobody is told: %q", run.Notices)
+	}
+	d.set("p000", "email", "p000 at acme.com")
+	w.mustPoll(d)
+	w.want("p000@acme.com", "member active")
+}
+
+// Two records of one connection with one address: the second waits, and the
+// reason names the first, whatever is known of the domain (LM9).
+func TestTwoRecordsWithOneAddress(t *testing.T) {
+	t.Parallel()
+	w := lite(t)
+	d := newDirectory(w, 12)
+	w.mustPoll(d)
+	d.join("twin")
+	d.set("twin", "email", "p003@acme.com")
+	w.mustPoll(d)
+	held := w.holds()
+	if len(held) != 1 || !strings.Contains(held[0].Reason, "another record of this connection, p003") ||
+		!strings.Contains(string(held[0].Changes), "give twin an address of its own") {
+		t.Errorf("LM9: %+v", held)
+	}
+}
