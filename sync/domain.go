@@ -213,6 +213,12 @@ func (u *unit) proved(now *workspace.DomainClaim, f *Finding) (after workspace.D
 		return after, "", nil // it waits for the holder
 	}
 	after.VerifiedAt, after.State, after.ContestedAt = 0, workspace.DomainContested, u.now
+	if holder.ContestedAt != 0 {
+		// A third workspace joins the dispute that is on: the new record that the
+		// holder was asked for settles it for all of them, within the same seven
+		// days. It is no old record: looked for every hour, it was not there yet.
+		after.ContestedAt = holder.ContestedAt
+	}
 	after.DueAt = u.nextLook(now.Domain, time.Hour)
 	after.Fault = "another workspace holds this domain; nobody joins by it until the holder has proved it again or lost it"
 	u.contests = holder.Workspace

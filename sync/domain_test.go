@@ -16,7 +16,7 @@ import (
 const day = 24 * time.Hour
 
 // twoSpaces is a world with a second workspace, beta, whose Owner is
-// bo@beta.com, and a DNS server that both ask.
+// bo@beta.com, and a DNS server that both ask. With third there is gamma too.
 type twoSpaces struct {
 	*world
 	dns *dnstest.Server
@@ -29,18 +29,31 @@ func claiming(t *testing.T, w *world) *twoSpaces {
 	w.cfg.Domains.Reverify.Resolver = two.dns.Addr
 	w.cfg.Domains.Evidence = EvidenceRows()
 	w.open()
-	beta := w.cfg
-	beta.ID, beta.Name, beta.Owners, beta.Connections = "beta", "Beta", []string{"bo@beta.com"}, nil
-	e, err := New(context.Background(), Options{Store: w.st, Now: w.now, Build: "test", Workspaces: []Workspace{w.cfg, beta}, Hosts: []string{"rollcall.acme.net"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.e = e
+	two.among("beta")
 	return two
 }
 
+// third adds the workspace gamma, whose Owner is gil@gamma.com.
+func (w *twoSpaces) third() { w.among("beta", "gamma") }
+
+// among starts the engine anew for acme and other workspaces.
+func (w *twoSpaces) among(others ...string) {
+	w.tb.Helper()
+	spaces := []Workspace{w.cfg}
+	for _, id := range others {
+		other := w.cfg
+		other.ID, other.Name, other.Owners, other.Connections = id, id, []string{w.owner(id)}, nil
+		spaces = append(spaces, other)
+	}
+	e, err := New(context.Background(), Options{Store: w.st, Now: w.now, Build: "test", Workspaces: spaces, Hosts: []string{"rollcall.acme.net"}})
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	w.e = e
+}
+
 func (w *twoSpaces) owner(ws string) string {
-	return map[string]string{"acme": "ann@acme.com", "beta": "bo@beta.com"}[ws]
+	return map[string]string{"acme": "ann@acme.com", "beta": "bo@beta.com", "gamma": "gil@gamma.com"}[ws]
 }
 
 func (w *twoSpaces) try(ws, as string, e Edit) (Result, error) {
@@ -103,7 +116,7 @@ func (w *twoSpaces) later(by time.Duration) {
 	w.tb.Helper()
 	for end := w.clock.Add(by); w.clock.Before(end); {
 		w.clock = w.clock.Add(min(2*time.Hour, end.Sub(w.clock)))
-		for _, ws := range []string{"acme", "beta"} {
+		for _, ws := range sortedKeys(w.e.spaces) {
 			if _, err := w.e.CheckDomains(context.Background(), ws, "test"); err != nil {
 				w.tb.Fatal(err)
 			}
@@ -373,6 +386,47 @@ func TestSecondWorkspaceLoses(t *testing.T) {
 		w.is("beta", "acme.org", workspace.DomainLapsed)
 		if out := w.enter("acme", "a@acme.org"); out.State != JoinDone {
 			t.Errorf("after the dispute: %+v", out)
+		}
+	})
+}
+
+// TestThirdWorkspaceJoinsTheDispute is DC3 with three: the holder has seven
+// days from the first newcomer's proof, whoever comes after it, and what it
+// proves in that time settles the dispute with all of them.
+func TestThirdWorkspaceJoinsTheDispute(t *testing.T) {
+	engines(t, func(t *testing.T, one *world) {
+		for _, holds := range []bool{true, false} {
+			w := claiming(t, one)
+			w.third()
+			domain := map[bool]string{true: "acme.org", false: "acme.net"}[holds]
+			for _, ws := range []string{"acme", "beta", "gamma"} {
+				if ws == "gamma" {
+					w.later(5 * day)
+				}
+				w.claims(ws, domain)
+				w.mustVerify(ws, domain)
+			}
+			w.is("beta", domain, workspace.DomainContested)
+			w.is("gamma", domain, workspace.DomainContested)
+			asked := w.claim("acme", domain)
+			if holds {
+				w.later(day)
+				w.publish("acme gamma", domain)
+				w.later(4 * time.Hour)
+			}
+			now := w.claim("acme", domain)
+			if holds && (!now.Open() || now.Challenge != asked.Challenge) {
+				t.Errorf("asked again by the third: %+v", now)
+			}
+			w.later(2*day + 4*time.Hour)
+			for ws, want := range map[string]map[bool]workspace.DomainState{
+				"acme": {true: workspace.DomainVerified, false: workspace.DomainLapsed},
+				// Its record has gone: who proves the domain now is gamma.
+				"beta":  {true: workspace.DomainLapsed, false: workspace.DomainLapsed},
+				"gamma": {true: workspace.DomainLapsed, false: workspace.DomainVerified},
+			} {
+				w.is(ws, domain, want[holds])
+			}
 		}
 	})
 }

@@ -30,7 +30,8 @@ type DomainClaim struct {
 	// seen last; zero: it was not.
 	MissingSince Micros
 	// ContestedAt is when another workspace of this installation proved the
-	// same domain; while it is set nobody joins by it in either (DC3).
+	// same domain; while it is set nobody joins by it in either (DC3). A third
+	// one joins the dispute that is on, with the time when that began.
 	ContestedAt Micros
 	DueAt       Micros // when it is looked for next, zero: never
 	// Servers are the name servers of the domain when the challenge was first
