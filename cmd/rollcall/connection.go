@@ -399,4 +399,4 @@ func (v *probeView) text(out io.Writer) error {
 }
 
 // connectHint is what to look at when the directory could not be asked.
-const connectHint = "check the address (url, issuer, api_base), ca, the account and the file of its secret; nothing was changed"
+const connectHint = "mend what is named (url, issuer or api_base, ca, the account, the file of its secret) and test again; nothing was changed"

@@ -75,8 +75,10 @@ func (c *syncCmd) tell(ctx context.Context, env *environment, s *session, res sy
 	case errors.Is(perr, sync.ErrRunning):
 		return fmt.Errorf("connection %s is being read at this moment, by the daemon or another command\ndo: wait until it is done "+
 			"(`rollcall runs list --connection %s`), then ask again", c.Connection, c.Connection)
-	case perr != nil && res.Run.RunID == "":
+	case errors.Is(perr, store.ErrUnavailable), errors.Is(perr, store.ErrBusy):
 		return perr
+	case perr != nil && res.Run.RunID == "":
+		return fmt.Errorf("%w\ndo: mend what is named; `rollcall connections test %s` says whether more is missing; nothing was changed", perr, c.Connection)
 	case res.Unchanged && c.Format == "json":
 		return writeJSON(env.out, syncView{ConnectionID: c.Connection, Unchanged: true})
 	case res.Unchanged:

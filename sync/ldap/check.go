@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	goldap "github.com/go-ldap/ldap/v3"
@@ -70,11 +69,22 @@ func (c *checkup) warnf(format string, args ...any) {
 func (c *checkup) refused(base, need string, err error) error {
 	var incomplete *sync.IncompleteError
 	var scope *sync.ScopeError
-	if errors.As(err, &incomplete) || errors.As(err, &scope) {
+	switch {
+	case errors.As(err, &incomplete):
+		c.need(base, need, false, incomplete.Why)
+	case errors.As(err, &scope):
 		c.need(base, need, false, err.Error())
-		return nil
+	default:
+		return err
 	}
-	return err
+	return nil
+}
+
+// doubt makes the last right's remedy depend on a key that may be wrong.
+func (c *checkup) doubt(key, base string) {
+	if last := &c.probe.Rights[len(c.probe.Rights)-1]; !last.Granted {
+		last.Remedy = c.unless(key, base)
+	}
 }
 
 // people reads everybody's id and a few people whole.
@@ -93,11 +103,15 @@ func (c *checkup) people(ctx context.Context) error {
 		},
 	})
 	if err != nil {
-		return c.refused(c.cfg.People.Base, need, err)
+		if err = c.refused(c.cfg.People.Base, need, err); err == nil {
+			c.doubt("people.base", c.cfg.People.Base)
+		}
+		return err
 	}
 	c.probe.People = len(seen)
 	if len(seen)+unreadable == 0 {
 		c.need(c.cfg.People.Base, need, false, "nobody is visible: check people.base and people.filter, and that the account may read and search there")
+		c.doubt("people", c.cfg.People.Base)
 		return nil
 	}
 	c.need(c.cfg.People.Base, need, true, fmt.Sprintf("%d found", len(seen)+unreadable))
@@ -182,10 +196,14 @@ func (c *checkup) groups(ctx context.Context) error {
 		},
 	})
 	if err != nil {
-		return c.refused(c.cfg.Groups.Base, need, err)
+		if err = c.refused(c.cfg.Groups.Base, need, err); err == nil {
+			c.doubt("groups.base", c.cfg.Groups.Base)
+		}
+		return err
 	}
 	if c.probe.Groups == 0 {
 		c.need(c.cfg.Groups.Base, need, false, "no group is visible: check groups.base and groups.filter, and the account's rights")
+		c.doubt("groups", c.cfg.Groups.Base)
 		return nil
 	}
 	c.need(c.cfg.Groups.Base, need, true, fmt.Sprintf("%d found", c.probe.Groups))
@@ -249,7 +267,10 @@ func (c *checkup) sentinels(ctx context.Context) error {
 	}
 	seen, err := c.sentinel(ctx, nil, false)
 	if err != nil {
-		return c.refused(c.cfg.Sentinel, "read the sentinel "+c.cfg.Sentinel, err)
+		if err = c.refused(c.cfg.Sentinel, "read the sentinel "+c.cfg.Sentinel, err); err == nil {
+			c.doubt("sentinel", c.cfg.Sentinel)
+		}
+		return err
 	}
 	c.need(c.cfg.Sentinel, "read the sentinel "+c.cfg.Sentinel, seen, "")
 	return nil
@@ -278,7 +299,7 @@ func (s *Source) checkDump(ctx context.Context) (sync.Probe, error) {
 		return sync.Probe{}, err
 	}
 	p := sync.Probe{Server: d.path}
-	info, err := os.Stat(d.path)
+	info, err := d.stat()
 	if err != nil {
 		return p, err
 	}
@@ -303,9 +324,17 @@ func (s *Source) checkDump(ctx context.Context) (sync.Probe, error) {
 	if err != nil {
 		return p, err
 	}
-	p.Rights = []sync.Right{
-		{Need: "read " + d.path, Granted: true},
-		{Need: d.plan.id.attr + " on every person", Granted: withoutID == 0 && p.People > 0, Why: fmt.Sprintf("%d of %d people lack it", withoutID, p.People)},
+	p.Rights = []sync.Right{{Need: "read " + d.path, Granted: true}}
+	if p.People == 0 {
+		p.Rights = append(p.Rights, sync.Right{
+			Need: "people below " + s.cfg.People.Base, Why: "the dump has none that match people.filter", Remedy: "check people.base and people.filter, or take the dump anew",
+		})
+	} else {
+		id := sync.Right{Need: d.plan.id.attr + " on every person", Granted: withoutID == 0, Why: fmt.Sprintf("%d of %d people lack it", withoutID, p.People)}
+		if !id.Granted {
+			id.Remedy = dumpRemedy
+		}
+		p.Rights = append(p.Rights, id)
 	}
 	if !d.verified {
 		p.Warnings = append(p.Warnings, "no "+d.path+".sha256: absence needs two different dumps in a row")

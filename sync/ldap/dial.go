@@ -72,7 +72,7 @@ func (c credentials) equal(o credentials) bool {
 func readFile(key, ref string) (string, error) {
 	b, err := os.ReadFile(strings.TrimPrefix(ref, "file:"))
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", key, err)
+		return "", fmt.Errorf("%s: %w: name a file that this user may read", key, err)
 	}
 	return string(b), nil
 }
@@ -84,7 +84,7 @@ func (c credentials) tlsConfig(host string) (*tls.Config, error) {
 	if c.ca != "" {
 		out.RootCAs = x509.NewCertPool()
 		if !out.RootCAs.AppendCertsFromPEM([]byte(c.ca)) {
-			return nil, errors.New("ca: the file holds no certificate in PEM")
+			return nil, errors.New("ca: the file holds no certificate in PEM: convert it (openssl x509 -inform der), or name the right file")
 		}
 	}
 	if c.cert != "" {
@@ -121,7 +121,7 @@ func (s *Source) dial(ctx context.Context) (*link, error) {
 			// towards locking the account (QU3).
 			return nil, err
 		}
-		failed = errors.Join(failed, fmt.Errorf("%s: %w", text, err))
+		failed = errors.Join(failed, fmt.Errorf("%s: %w%s", text, err, s.dialRemedy(text, err)))
 	}
 	return nil, failed
 }
@@ -224,7 +224,17 @@ func (s *Source) bind(ctx context.Context, l *link) error {
 		}
 		return l.conn.Bind(s.cfg.BindDN, l.creds.password.Reveal())
 	})
-	return bindError(err)
+	var late *TimeoutError
+	switch {
+	case err == nil || ctx.Err() != nil || errors.As(err, &late):
+		return err
+	case !isAnswer(err):
+		return fmt.Errorf("%w: %w", errNoAnswer, err)
+	}
+	if err = bindError(err); errors.Is(err, sync.ErrAuth) {
+		return fmt.Errorf("%w: check %s", err, s.cfg.account())
+	}
+	return err
 }
 
 // guard runs a call of the library with an end: when time is up or ctx is

@@ -67,10 +67,22 @@ func (s *Source) openDump() (*dump, error) {
 	return d, err
 }
 
+// stat looks at the file. What it cannot say is the fault of url.
+func (d *dump) stat() (os.FileInfo, error) {
+	info, err := os.Stat(d.path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New(d.path + " is no regular file")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("url: %w: write file:/PATH of an LDIF dump that this user may read", err)
+	}
+	return info, nil
+}
+
 // settle waits until the file has stood still.
 func (d *dump) settle(ctx context.Context) error {
 	for {
-		info, err := os.Stat(d.path)
+		info, err := d.stat()
 		if err != nil {
 			return err
 		}
@@ -94,7 +106,7 @@ func (d *dump) settle(ctx context.Context) error {
 func (d *dump) each(ctx context.Context, take func(*goldap.Entry) error) (err error) {
 	f, err := os.Open(d.path)
 	if err != nil {
-		return err
+		return fmt.Errorf("url: %w: let this user read it", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	sum := sha256.New()
@@ -117,7 +129,7 @@ func (d *dump) each(ctx context.Context, take func(*goldap.Entry) error) (err er
 			return err
 		}
 	}
-	info, err := os.Stat(d.path)
+	info, err := d.stat()
 	if err != nil {
 		return err
 	}
@@ -140,7 +152,7 @@ func (d *dump) verify() error {
 	}
 	want, _, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
 	if !strings.EqualFold(want, d.hash) {
-		return &sync.IncompleteError{Why: "the dump does not have the checksum in " + d.path + ".sha256"}
+		return &sync.IncompleteError{Why: "the dump does not have the checksum in " + d.path + ".sha256: it was cut off on its way, or the checksum is an older one's"}
 	}
 	d.verified = true
 	return nil
@@ -216,7 +228,7 @@ func (s *Source) fullDump(ctx context.Context, from sync.Cursor, sink sync.Sink)
 	case people != d.hash:
 		return sync.Cursor{}, &sync.IncompleteError{Why: "the dump changed while it was read"}
 	case len(p.seen) == 0:
-		return sync.Cursor{}, &sync.IncompleteError{Why: "nobody was found in the dump"}
+		return sync.Cursor{}, &sync.IncompleteError{Why: "nobody was found in the dump: check people.base and people.filter"}
 	case s.cfg.Sentinel != "" && !p.sentinel:
 		return sync.Cursor{}, &sync.IncompleteError{Why: "the sentinel " + s.cfg.Sentinel + " is not in the dump (RD5)"}
 	}
@@ -259,7 +271,7 @@ func (s *Source) deltaDump(from sync.Cursor) (sync.Cursor, error) {
 	if err != nil {
 		return sync.Cursor{}, err
 	}
-	info, err := os.Stat(d.path)
+	info, err := d.stat()
 	if err != nil {
 		return sync.Cursor{}, err
 	}
@@ -312,7 +324,7 @@ func (s *Source) sweepDump(ctx context.Context, sink sync.Sink) error {
 	case err != nil:
 		return err
 	case len(seen) == 0:
-		return &sync.IncompleteError{Why: "nobody was found in the dump"}
+		return &sync.IncompleteError{Why: "nobody was found in the dump: check people.base and people.filter"}
 	case !d.verified:
 		return &sync.IncompleteError{Why: "there is no " + d.path + ".sha256 to vouch for the dump"}
 	case sentinel != "" && !met:

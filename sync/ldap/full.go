@@ -175,7 +175,7 @@ func (p *peopleRead) entry(ctx context.Context, e *goldap.Entry, sentinel string
 	}
 	id, whole, err := p.person(e)
 	if err != nil {
-		return false, &sync.IncompleteError{Why: fmt.Sprintf("%s shows no readable %s: allow the account to read it (LM1)", e.DN, p.plan.id.attr)}
+		return false, &sync.IncompleteError{Why: fmt.Sprintf("%s shows no readable %s: %s (LM1)", e.DN, p.plan.id.attr, p.idRemedy())}
 	}
 	if at, err := parseTime(e.GetEqualFoldAttributeValue(p.plan.changed)); err == nil {
 		if at.After(p.latest) {

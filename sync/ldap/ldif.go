@@ -70,12 +70,12 @@ func (r *ldifReader) next() (*goldap.Entry, error) {
 		switch {
 		case r.first && lower == "version":
 			if string(value) != "1" {
-				return nil, r.fault("version %q: only 1 is known", value)
+				return nil, r.fault("version %.40q: only 1 is known", value)
 			}
 		case lower == "changetype" || lower == "control":
 			return nil, r.fault("this is a record of changes: write a dump of content, as slapcat or ldapsearch -LLL do")
 		case e == nil && lower != "dn":
-			return nil, r.fault("a record begins with dn:, not with %q", name)
+			return nil, r.fault("a record begins with dn:, not with %.40q", name)
 		case e == nil:
 			e = &goldap.Entry{DN: string(value)}
 		case lower == "dn":
@@ -111,7 +111,7 @@ func (r *ldifReader) spec(line []byte) (name string, value []byte, err error) {
 	name = string(head)
 	plain, _, _ := strings.Cut(name, ";")
 	if !attributePattern.MatchString(plain) {
-		return "", nil, r.fault("%q is no attribute name", name)
+		return "", nil, r.fault("%.40q is no attribute name: is this an LDIF dump?", name)
 	}
 	switch {
 	case bytes.HasPrefix(rest, []byte("<")):

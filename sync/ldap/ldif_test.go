@@ -54,6 +54,43 @@ func TestLDIF(t *testing.T) {
 			t.Errorf("%q: %v, want a fault with its line", bad, err)
 		}
 	}
+	// What is no dump may be anything, and is not shown at length.
+	for _, bad := range []string{strings.Repeat("\x01", 9000) + ": x\n", "x" + strings.Repeat("y", 9000) + ": z\n", "version: " + strings.Repeat("1", 9000) + "\n"} {
+		if _, err := records(t, bad); err == nil || len(err.Error()) > 300 {
+			t.Errorf("a long line: %v", err)
+		}
+	}
+}
+
+// "Test connection" of a dump says what is wrong with it, and what to do.
+func TestCheckOfADump(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "people.ldif")
+	const person = "dn: uid=a,ou=people,dc=acme,dc=com\nobjectClass: inetOrgPerson\nuid: a\nmail: a@acme.com\n"
+	cfg := Config{URL: URLs{"file:" + path}, People: Branch{Base: "ou=people,dc=acme,dc=com"}}
+	for name, tt := range map[string]struct{ text, says string }{
+		"nobody": {"dn: dc=acme,dc=com\no: x\n", "check people.base and people.filter"},
+		"no ids": {person, "operational attributes"},
+	} {
+		if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p, err := newSource(t, cfg, Options{}).Check(ctxFor(t))
+		if err != nil || len(p.Rights) != 2 || p.Rights[1].Granted || !strings.Contains(p.Rights[1].Remedy, tt.says) {
+			t.Errorf("%s: %+v, %v", name, p.Rights, err)
+		}
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	for _, make := range []func() error{func() error { return nil }, func() error { return os.Mkdir(path, 0o700) }} {
+		if err := make(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := newSource(t, cfg, Options{}).Check(ctxFor(t)); err == nil || !strings.HasPrefix(err.Error(), "url: ") {
+			t.Errorf("no file: %v", err)
+		}
+	}
 }
 
 func FuzzLDIF(f *testing.F) {

@@ -118,7 +118,7 @@ func (r *reader) onePage(ctx context.Context, q search, controls []goldap.Contro
 	if own != nil {
 		return total, fresh, own
 	}
-	return total, fresh, readError(q.what, err)
+	return total, fresh, readError(q.what+" below "+r.cfg.named(q.base), err)
 }
 
 // idSet remembers ids in 16 bytes each.

@@ -2,7 +2,9 @@ package ldap
 
 import (
 	"bytes"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"strings"
@@ -42,20 +44,34 @@ func TestConnectionSafety(t *testing.T) {
 	external.ClientCert, external.ClientKey = "file:"+c.ClientCertFile, fileRef(t, c.ClientKey)
 	full(t, newSource(t, external, Options{}))
 
-	for name, change := range map[string]func(*Config){
-		"no authority": func(c *Config) { c.CA = "" },
-		"wrong name":   func(c *Config) { c.URL[0] = strings.Replace(c.URL[0], "127.0.0.1", "127.0.0.2", 1) },
-		"StartTLS without authority": func(x *Config) {
+	for name, tt := range map[string]struct {
+		change func(*Config)
+		says   string
+	}{
+		"no authority": {func(c *Config) { c.CA = "" }, "name who signed it with ca: file:/PATH"},
+		"wrong authority": {func(x *Config) {
+			x.CA = "file:" + newCompany(t, ldaptest.SlapdOptions{}, 0).CAFile
+		}, "ca does not name who signed it"},
+		"wrong name": {func(c *Config) { c.URL[0] = strings.Replace(c.URL[0], "127.0.0.1", "127.0.0.2", 1) }, "check host and port in url"},
+		"StartTLS without authority": {func(x *Config) {
 			x.URL, x.StartTLS, x.CA = URLs{c.URL()}, true, ""
-		},
-		"missing CA file": func(c *Config) { c.CA = "file:/nonexistent/ca.pem" },
+		}, "name who signed it with ca: file:/PATH"},
+		"missing CA file":       {func(c *Config) { c.CA = "file:/nonexistent/ca.pem" }, "name a file that this user may read"},
+		"a CA file without PEM": {func(x *Config) { x.CA = "file:" + c.KeyFile }, "the file holds no certificate in PEM"},
+		"TLS at the plain port": {func(x *Config) { x.URL = URLs{strings.Replace(c.URL(), "ldap:", "ldaps:", 1)} }, "the server speaks no TLS here"},
+		"plain at the TLS port": {func(x *Config) { x.URL = URLs{strings.Replace(c.TLSURL(), "ldaps:", "ldap:", 1)} }, "write ldaps:// into url"},
+		"nobody listens":        {func(x *Config) { x.URL = URLs{"ldaps://127.0.0.1:1"} }, "check host and port in url"},
+		"no such host":          {func(x *Config) { x.URL = URLs{"ldaps://nosuch.invalid"} }, "check the host in url"},
 	} {
 		cfg := good
 		cfg.URL = append(URLs{}, good.URL...)
-		change(&cfg)
+		tt.change(&cfg)
 		sink := &sourcetest.Collector{}
-		if _, err := newSource(t, cfg, Options{}).Full(ctxFor(t), sync.Cursor{}, sink); err == nil || sink.Pages() > 0 {
+		_, err := newSource(t, cfg, Options{}).Full(ctxFor(t), sync.Cursor{}, sink)
+		if err == nil || sink.Pages() > 0 {
 			t.Errorf("%s: Full succeeded", name)
+		} else if !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s: %v, want %q", name, err, tt.says)
 		}
 	}
 }
@@ -69,8 +85,8 @@ func TestPasswordIsNeverShown(t *testing.T) {
 	cfg.BindPassword = secretFile(t, "wrong-canary-7261")
 	s := newSource(t, cfg, Options{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	_, err := s.Full(ctxFor(t), sync.Cursor{}, &sourcetest.Collector{})
-	if !errors.Is(err, sync.ErrAuth) {
-		t.Errorf("wrong password: %v, want ErrAuth", err)
+	if !errors.Is(err, sync.ErrAuth) || !strings.Contains(err.Error(), "check bind_dn and bind_password") {
+		t.Errorf("wrong password: %v, want ErrAuth and its keys", err)
 	}
 	_, checkErr := s.Check(ctxFor(t))
 	_, getErr := s.Get(ctxFor(t), "00000000-0000-4000-8000-000000000001")
@@ -211,6 +227,52 @@ func TestCheckOnSlapd(t *testing.T) {
 	for _, need := range []string{"read mail", "read member", "read the sentinel " + probeDN} {
 		if !missing[need] {
 			t.Errorf("Check does not name %q: %+v", need, p.Rights)
+		}
+	}
+}
+
+// A base or filter that is wrong is named as such beside the right that may
+// lack.
+func TestCheckNamesTheKey(t *testing.T) {
+	t.Parallel()
+	c := newCompany(t, ldaptest.SlapdOptions{}, 3)
+	c.group("team", personDN("p00"))
+	for name, tt := range map[string]struct {
+		change    func(*Config)
+		why, then string
+	}{
+		"people.base": {func(c *Config) { c.People.Base = "ou=peple," + ldaptest.Suffix }, "below people.base ou=peple,", "if people.base is right: "},
+		"filter":      {func(c *Config) { c.People.Filter = "(objectClass=nothing)" }, "check people.base and people.filter", "if people is right: "},
+		"groups.base": {func(c *Config) { c.Groups.Base = "ou=grups," + ldaptest.Suffix }, "below groups.base ou=grups,", "if groups.base is right: "},
+		"sentinel":    {func(c *Config) { c.Sentinel = personDN("nobody") }, "the sentinel " + personDN("nobody"), "if sentinel is right: "},
+	} {
+		cfg := slapdConfig(t, c.Slapd)
+		tt.change(&cfg)
+		p, err := newSource(t, cfg, Options{}).Check(ctxFor(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := false
+		for _, r := range p.Rights {
+			said = said || !r.Granted && strings.Contains(r.Why, tt.why) && strings.HasPrefix(r.Remedy, tt.then)
+		}
+		if !said {
+			t.Errorf("%s: %+v", name, p.Rights)
+		}
+	}
+}
+
+// What the real servers of these tests do not show: a certificate that has
+// expired, or bears another name.
+func TestRemedyForCertificates(t *testing.T) {
+	t.Parallel()
+	s := newSource(t, Config{URL: URLs{"file:x.ldif"}, People: Branch{Base: "dc=acme"}}, Options{})
+	for says, err := range map[string]error{
+		"write the name that the certificate bears into url": x509.HostnameError{Certificate: &x509.Certificate{}, Host: "dc1"},
+		"renew the server's certificate":                     x509.CertificateInvalidError{Cert: &x509.Certificate{}, Reason: x509.Expired},
+	} {
+		if got := s.dialRemedy("ldaps://dc1", fmt.Errorf("TLS: %w", err)); !strings.Contains(got, says) {
+			t.Errorf("%v: %q, want %q", err, got, says)
 		}
 	}
 }
