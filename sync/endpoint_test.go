@@ -64,6 +64,10 @@ func TestKnownEndpoints(t *testing.T) {
 		if again := w.findingID("ON1", "idp"); again != opened {
 			t.Errorf("one finding, not one a look: %s, then %s", opened, again)
 		}
+		good("another document, while one host waits", w.e.KnowEndpoints(ctx, "acme", "idp", "https://ssf", []Endpoint{{"jwks_uri", "c.org"}}))
+		if again := w.findingID("ON1", "idp"); again != opened {
+			t.Errorf("one finding, not one a document: %s, then %s", opened, again)
+		}
 		changed("one of the known hosts, for another endpoint", look("a.org", "a.org"))
 		good("the old host is back", look("a.org", "b.org", "a.org"))
 		findings(0)

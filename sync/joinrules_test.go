@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rollcall-sync/rollcall/store"
+	"github.com/rollcall-sync/rollcall/store/storetest"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -334,4 +335,34 @@ func TestJoiningUsesTheInvitationUp(t *testing.T) {
 	})
 	w.want("zoe@acme.org", "member active")
 	w.sound()
+}
+
+// OS3: the unique index decides who has an address, whoever wrote it. A join
+// that has seen it free and finds it taken is judged again, and is a member
+// already; nobody is linked with anything. Only PostgreSQL lets another
+// process write between the two.
+func TestJoinLosesTheRace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, storetest.Postgres(t), testMapping)
+	w.push(&user{name: "bob"})
+	bob := w.member("bob@acme.com")
+	w.close()
+	other := w.auditor()
+	tries := 0
+	w.trace = func(text string, _ int64) {
+		if !strings.Contains(text, "state = 'contested'") {
+			return
+		}
+		if tries++; tries > 1 {
+			return
+		}
+		if _, err := other.db.Exec(`UPDATE member SET email = 'zoe@acme.org', email_key = 'zoe@acme.org' WHERE workspace_id = 'acme' AND member_id = $1`, bob); err != nil {
+			t.Error(err)
+		}
+	}
+	joining(t, w)
+	if out := w.join(w.mailbox("zoe@acme.org")); out.State != JoinAlready || out.Member != bob || out.Run != "" || tries != 1 {
+		t.Errorf("%+v, after %d tries", out, tries)
+	}
+	w.want("zoe@acme.org", "member active")
 }

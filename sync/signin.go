@@ -170,10 +170,6 @@ func (e *Engine) signIn(s *space, conn Connection, tx *store.Tx, in *SignIn) (st
 		refused.Run = u.run
 		return row, refused, nil
 	}
-	// What the claims brought may have raised the epoch.
-	if m := u.view.Members[row.Member]; m != nil {
-		row.Epoch = m.Epoch
-	}
 	if err := tx.InsertSession(row); err != nil {
 		return row, nil, err
 	}

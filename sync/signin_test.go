@@ -244,7 +244,7 @@ func TestSignInGroups(t *testing.T) {
 			in := w.who("idp", "zoe")
 			in.Who.Identity.Attributes["department"] = []string{"Sales"}
 			in.Who.Groups, in.Who.GroupsKnown, in.Who.Overage = groups, known, overage
-			_, err := w.e.SignIn(context.Background(), in)
+			session, err := w.e.SignIn(context.Background(), in)
 			var refused *SignInError
 			if errors.As(err, &refused) && refused.NoMember {
 				row := PolledRow(in.Who.Identity)
@@ -252,10 +252,13 @@ func TestSignInGroups(t *testing.T) {
 				if jerr != nil || out.State != JoinDone {
 					t.Fatalf("join: %+v, %v", out, jerr)
 				}
-				_, err = w.e.SignIn(context.Background(), in)
+				session, err = w.e.SignIn(context.Background(), in)
 			}
 			if err != nil {
 				t.Fatal(err)
+			}
+			if !w.live(session) {
+				t.Errorf("what the token states of groups %q ended the session that it began (EP3)", groups)
 			}
 		}
 		enter([]string{"phone-admins"}, true, false)

@@ -10,7 +10,7 @@ func TestEmail(t *testing.T) {
 		{"full-width letters", "ａnn@acme.com", "ann@acme.com"},
 		{"IDN domain and its ASCII form", "ann@bücher.example", "ann@xn--bcher-kva.example"},
 		{"IDN domain in capitals", "ann@BÜCHER.example", "ann@xn--bcher-kva.example"},
-		{"the last @ parts", `"a@b"@ACME.com.`, `"a@b"@acme.com`},
+		{"the last @ parts", `"a@b"@BÜCHER.example.`, `"a@b"@xn--bcher-kva.example`},
 		{"sharp s folds", "strasse@acme.com", "straße@acme.com"},
 	} {
 		if Email(tt.a) != Email(tt.b) {
