@@ -50,7 +50,7 @@ func (u *unit) planOwner(email string, primary bool) error {
 		return err
 	}
 	m := workspace.Member{
-		ID: newID(), Name: email, Email: email, EmailKey: key, Role: workspace.RoleOwner, RoleSource: "owners",
+		ID: newID(), Name: email, Email: email, EmailKey: key, Role: workspace.RoleOwner, RoleSource: workspace.SourceOwners,
 		State: workspace.StateActive, Primary: primary, Epoch: 1, Version: 1, JoinedAt: u.now, BreakGlass: u.s.breakGlass(key),
 	}
 	p := &person{member: &m, key: "member:" + m.ID}
