@@ -112,6 +112,11 @@ func (d *decoder) read(n ast.Node, path string, into reflect.Value) {
 // table reads a mapping into a struct by its yaml tags.
 func (d *decoder) table(n ast.Node, path string, into reflect.Value) {
 	m, ok := n.(*ast.MappingNode)
+	if _, text := yamldoc.Scalar(n); text && path == "" {
+		// Perhaps the file of a secret: nothing of it is shown.
+		d.addf(n, path, "is no configuration: begin with `listen: 127.0.0.1:8080`, or name the right file with --config")
+		return
+	}
 	if !ok {
 		d.addf(n, path, "wants a table of keys, got %s", yamldoc.Describe(n))
 		return

@@ -47,6 +47,17 @@ func (j *judge) directory(path string, c *Connection) {
 		key, text, _ := strings.Cut(err.Error(), ": ")
 		j.addf(path+"."+key, "%s", text)
 	}
+	if c.PageSize == 0 {
+		j.addf(path+".page_size", "0: servers and pages hold 1 to 1000 entries; leave it out for 500")
+	}
+	for _, t := range []struct {
+		key   string
+		limit time.Duration
+	}{{"dial", c.Timeouts.Dial}, {"bind", c.Timeouts.Bind}, {"idle", c.Timeouts.Idle}, {"page", c.Timeouts.Page}} {
+		if t.limit == 0 {
+			j.addf(path+".timeouts."+t.key, "is 0s: a wait without end would hang the poll; leave it out for the default")
+		}
+	}
 	if c.People.Nested {
 		j.addf(path+".people.nested", "is about groups within groups: write it under groups")
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"log/slog"
+	"strings"
 	stdsync "sync"
 	"time"
 
@@ -59,8 +60,19 @@ var cronParser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month 
 
 // CheckSchedule tells what is wrong with a schedule.
 func CheckSchedule(spec string) error {
-	if _, err := cronParser.Parse(spec); err != nil {
+	schedule, err := cronParser.Parse(spec)
+	if err != nil {
 		return fmt.Errorf("schedule %q: %w; write five fields such as \"17 3 * * *\", or \"@every 1m\"", spec, err)
+	}
+	// The library makes a second of what is shorter, and of a date that never
+	// comes the zero time.
+	if every, ok := strings.CutPrefix(spec, "@every "); ok {
+		if d, err := time.ParseDuration(every); err == nil && d < time.Second {
+			return fmt.Errorf("schedule %q: shorter than a second; write \"@every 1m\"", spec)
+		}
+	}
+	if schedule.Next(time.Unix(0, 0)).IsZero() {
+		return fmt.Errorf("schedule %q: that day never comes; write five fields such as \"17 3 * * *\"", spec)
 	}
 	return nil
 }

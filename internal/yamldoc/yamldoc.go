@@ -132,7 +132,20 @@ func Scalar(n ast.Node) (string, bool) {
 	return "", false
 }
 
-// Describe names what stands at a node, for "wants X, got Y".
+// longest is how much of a value a message shows, in bytes.
+const longest = 40
+
+// excerpt is the beginning of a text. What stands in the wrong place may be a
+// whole file.
+func excerpt(text string) string {
+	if len(text) <= longest {
+		return text
+	}
+	return strings.ToValidUTF8(text[:longest], "") + "..."
+}
+
+// Describe names what stands at a node, for "wants X, got Y". Long text is
+// cut.
 func Describe(n ast.Node) string {
 	switch n := n.(type) {
 	case nil, *ast.NullNode:
@@ -149,7 +162,7 @@ func Describe(n ast.Node) string {
 		return "a YAML tag, which this file does not use"
 	default:
 		if t := n.GetToken(); t != nil {
-			return strconv.Quote(t.Value)
+			return strconv.Quote(excerpt(t.Value))
 		}
 		return "something else"
 	}

@@ -3,6 +3,8 @@ package yamldoc
 import (
 	"strings"
 	"testing"
+
+	"github.com/goccy/go-yaml/ast"
 )
 
 func TestParseRefuses(t *testing.T) {
@@ -39,4 +41,20 @@ func FuzzParse(f *testing.F) {
 		}
 		Describe(n)
 	})
+}
+
+// What stands where a table is wanted may be a file's worth of text.
+func TestDescribeCuts(t *testing.T) {
+	t.Parallel()
+	n, fault := Parse([]byte("a: "+strings.Repeat("ä", 1000)), "")
+	if fault != nil {
+		t.Fatal(fault)
+	}
+	m, ok := n.(*ast.MappingNode)
+	if !ok {
+		t.Fatalf("%T", n)
+	}
+	if got := Describe(m.Values[0].Value); len(got) > 60 || !strings.HasSuffix(got, `ä..."`) {
+		t.Errorf("it shows %s", got)
+	}
 }

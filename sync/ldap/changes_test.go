@@ -154,6 +154,11 @@ func TestTellTale(t *testing.T) {
 	if mark() == before {
 		t.Error("the mark stands still although a group changed")
 	}
+	narrow := slapdConfig(t, c.Slapd)
+	narrow.People.Filter = "(uid=p0*)"
+	if m, err := newSource(t, narrow, Options{}).TellTale(ctxFor(t)); m == mark() || err != nil {
+		t.Errorf("CU3: the mark stands still although the filter is another one, %v", err)
+	}
 	blind := ldaptest.StartSlapd(t, ldaptest.SlapdOptions{NoSync: true})
 	cfg := slapdConfig(t, blind)
 	if m, err := newSource(t, cfg, Options{}).TellTale(ctxFor(t)); m != "" || err != nil {

@@ -138,6 +138,11 @@ func (p *plan) scope(c *Config) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
+// scopeMark is the scope as far as a tell-tale needs it.
+func (p *plan) scopeMark(c *Config) string {
+	return "#" + strings.TrimPrefix(p.scope(c), "sha256:")[:16]
+}
+
 func (p *plan) named() [][]string {
 	out := make([][]string, len(p.fields))
 	for i, f := range p.fields {

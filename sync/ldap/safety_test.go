@@ -241,7 +241,7 @@ func TestCheckNamesTheKey(t *testing.T) {
 		change    func(*Config)
 		why, then string
 	}{
-		"people.base": {func(c *Config) { c.People.Base = "ou=peple," + ldaptest.Suffix }, "below people.base ou=peple,", "if people.base is right: "},
+		"people.base": {func(c *Config) { c.People.Base, c.Sentinel = "ou=peple,"+ldaptest.Suffix, "" }, "below people.base ou=peple,", "if people.base is right: "},
 		"filter":      {func(c *Config) { c.People.Filter = "(objectClass=nothing)" }, "check people.base and people.filter", "if people is right: "},
 		"groups.base": {func(c *Config) { c.Groups.Base = "ou=grups," + ldaptest.Suffix }, "below groups.base ou=grups,", "if groups.base is right: "},
 		"sentinel":    {func(c *Config) { c.Sentinel = personDN("nobody") }, "the sentinel " + personDN("nobody"), "if sentinel is right: "},

@@ -7,8 +7,8 @@ import (
 )
 
 // TellTale reads the one value that changes whenever anything does, on the
-// kept connection. The mark holds server and directory, so that another one
-// counts as changed. "" is no mark: this server or account has no such value,
+// kept connection. The mark holds server, directory and scope, so that another
+// one counts as changed: who corrects a filter waits for no sweep (CU3). "" is no mark: this server or account has no such value,
 // and nobody knows whether anything changed.
 func (s *Source) TellTale(ctx context.Context) (string, error) {
 	if err := s.enter(ctx); err != nil {
@@ -33,11 +33,15 @@ func (s *Source) TellTale(ctx context.Context) (string, error) {
 	if mark == "" {
 		return "", nil
 	}
-	return mark + "@" + l.root.server + "/" + l.root.tenant, nil
+	return mark + "@" + l.root.server + "/" + l.root.tenant + r.plan.scopeMark(&s.cfg), nil
 }
 
 func (s *Source) tellTaleDump() (string, error) {
-	info, err := os.Stat(s.path())
+	d, err := s.openDump()
+	if err != nil {
+		return "", err
+	}
+	info, err := d.stat()
 	if err != nil {
 		return "", err
 	}
@@ -50,5 +54,5 @@ func (s *Source) tellTaleDump() (string, error) {
 	case !errors.Is(err, os.ErrNotExist):
 		return "", err
 	}
-	return mark, nil
+	return mark + d.plan.scopeMark(&s.cfg), nil
 }

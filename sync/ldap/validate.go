@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	goldap "github.com/go-ldap/ldap/v3"
@@ -44,7 +45,7 @@ func (c Config) Validate() []error {
 	v.oneOf("flavor", string(c.Flavor), "auto", "openldap", "ad", "389", "ldif")
 	v.oneOf("delta", c.Delta, "auto", "syncrepl", "usn", "dirsync", "entryusn", "timestamp", "none")
 	v.oneOf("out_of_scope", c.OutOfScope, "deactivate", "keep", "hold")
-	v.dn("sentinel", c.Sentinel)
+	v.sentinel(&c)
 	if c.PageSize < 0 || c.PageSize > 1000 {
 		v.addf("page_size", "%d: servers and pages hold 1 to 1000 entries; leave it out for 500", c.PageSize)
 	}
@@ -83,6 +84,17 @@ func (v *validation) dn(key, value string) {
 	}
 }
 
+// sentinel judges the entry that must be visible: only below people.base does
+// it say something about the people there (RD5).
+func (v *validation) sentinel(c *Config) {
+	v.dn("sentinel", c.Sentinel)
+	name, nameErr := dn.Parse(c.Sentinel)
+	base, baseErr := dn.Parse(c.People.Base)
+	if c.Sentinel != "" && c.People.Base != "" && nameErr == nil && baseErr == nil && !name.Under(base) {
+		v.addf("sentinel", "%q is not below people.base, so it would not show that the right to read there was lost: name a person below %q", c.Sentinel, c.People.Base)
+	}
+}
+
 // urls judges the servers' addresses and that nothing travels in the clear
 // (LM11).
 func (v *validation) urls(c *Config) {
@@ -117,6 +129,9 @@ func (v *validation) url(c *Config, key, text string) {
 	case u.Hostname() == "":
 		v.addf(key, "%q names no host: write ldaps://HOST", text)
 		return
+	case !validPort(u.Port()):
+		v.addf(key, "%q has a port that does not exist: write one from 1 to 65535, or none", text)
+		return
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		v.addf(key, "%q holds more than host and port: bases and filters stand under people and groups", text)
 		return
@@ -127,6 +142,12 @@ func (v *validation) url(c *Config, key, text string) {
 	case u.Scheme == "ldap" && !c.StartTLS && !c.AllowPlaintext && !loopback(u.Hostname()):
 		v.addf(key, "%s would send the password in the clear (LM11): write ldaps://, or set start_tls: true", text)
 	}
+}
+
+// validPort tells whether a URL's port, "" if it has none, can be dialled.
+func validPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return text == "" || err == nil && n > 0
 }
 
 // loopback tells whether a host is this machine by its very name. Other names
@@ -149,12 +170,9 @@ func (v *validation) dump(c *Config) {
 }
 
 func (v *validation) credentials(c *Config) {
-	for key, ref := range map[string]error{
-		"bind_password": c.BindPassword.Validate("bind_password"), "client_key": c.ClientKey.Validate("client_key"),
-	} {
-		_ = key
-		if ref != nil {
-			v.found = append(v.found, ref)
+	for _, err := range []error{c.BindPassword.Validate("bind_password"), c.ClientKey.Validate("client_key")} {
+		if err != nil {
+			v.found = append(v.found, err)
 		}
 	}
 	certificate := c.ClientCert != "" || !c.ClientKey.IsZero()
