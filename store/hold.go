@@ -39,6 +39,10 @@ const (
 			expires_at, decided_at, decided_by, decided_why, observation, changes
 		FROM hold WHERE workspace_id = ? AND state = 'open' AND plan_hash >= ? AND plan_hash < ?
 		ORDER BY plan_hash LIMIT 2{lock}`
+	sqlDecidedHold = `SELECT hold_id, plan_hash, connection_id, run_id, subject, state, reason, created_at,
+			expires_at, decided_at, decided_by, decided_why, observation, changes
+		FROM hold WHERE workspace_id = ? AND state <> 'open' AND (hold_id = ? OR plan_hash >= ? AND plan_hash < ?)
+		ORDER BY decided_at DESC, hold_id DESC LIMIT 1`
 	sqlPutHold = `INSERT INTO hold (workspace_id, hold_id, plan_hash, connection_id, run_id, subject, state, reason, created_at,
 			expires_at, decided_at, decided_by, decided_why, observation, changes)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -84,6 +88,19 @@ func (r *Reader) HoldByHash(hash string) (h HoldRow, err error) {
 		return HoldRow{}, err
 	}
 	return unique(found, func(h HoldRow) string { return h.PlanHash }, hash)
+}
+
+// DecidedHold finds the hold that was last decided, withdrawn or left to
+// expire with a plan hash, its beginning or a hold id, as HoldByHash finds
+// open ones. It reads every hold of the workspace.
+func (r *Reader) DecidedHold(hash string) (h HoldRow, err error) {
+	from, to := hash, hash // no hash at all
+	if digits := strings.TrimPrefix(hash, hashScheme); len(digits) >= minPrefix {
+		from = hashScheme + strings.ToLower(digits)
+		to = from + afterAll
+	}
+	err = scanHold(r.row(sqlDecidedHold, r.ws, hash, from, to), &h)
+	return h, err
 }
 
 // PutHold inserts or replaces a hold by id.

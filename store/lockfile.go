@@ -29,7 +29,7 @@ func LockExclusive(address string) (release func() error, err error) {
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			err = fmt.Errorf("another rollcall serves %s", strings.TrimSuffix(path, ".lock"))
+			err = fmt.Errorf("another rollcall serves %s: stop it, or give this one a database of its own", strings.TrimSuffix(path, ".lock"))
 		} else {
 			err = fmt.Errorf("lock file %s: %w", path, err)
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -38,7 +37,7 @@ func (c *approveCmd) Run(ctx context.Context, env *environment) error {
 		}
 		result, err := engine.Approve(ctx, approval(s, c.asFlag, c.Plans[0], c.Reason, c.DryRun))
 		if err != nil {
-			return unknownPlan(err, c.Plans[0])
+			return s.unknownPlan(ctx, err, c.Plans[0])
 		}
 		if err := writeOutcomes(env.out, &result, c.DryRun); err != nil {
 			return err
@@ -51,7 +50,7 @@ func (c *approveCmd) Run(ctx context.Context, env *environment) error {
 func (c *approveCmd) approve(ctx context.Context, s *session, engine *sync.Engine, plan string) (planDecision, error) {
 	result, err := engine.Approve(ctx, approval(s, c.asFlag, plan, c.Reason, c.DryRun))
 	if err != nil {
-		return planDecision{}, err
+		return planDecision{}, s.unknownPlan(ctx, err, plan)
 	}
 	n := &result.Counts
 	d := planDecision{Outcome: "approvable", Applied: n.Applied, held: n.Held+n.Denied > 0, failed: n.Failed > 0}
@@ -71,14 +70,6 @@ func approval(s *session, as asFlag, plan, reason string, dryRun bool) sync.Appr
 		Workspace: s.workspace.ID, Plan: plan, As: as.As, Kind: workspace.ActorOperator, Channel: workspace.ChannelCLI,
 		Reason: reason, Txn: uuid.NewString(), DryRun: dryRun,
 	}
-}
-
-// unknownPlan says where plans are to be found.
-func unknownPlan(err error, plan string) error {
-	if errors.Is(err, workspace.ErrNotFound) {
-		return fmt.Errorf("no open plan %q (%w)\ndo: see `rollcall plan`", plan, err)
-	}
-	return err
 }
 
 type rejectCmd struct {
@@ -107,7 +98,7 @@ func (c *rejectCmd) Run(ctx context.Context, env *environment) error {
 			return c.each(env, c.DryRun, func(plan string) (planDecision, error) { return c.reject(ctx, s, engine, plan) })
 		}
 		if err := engine.Reject(ctx, approval(s, c.asFlag, c.Plans[0], c.Reason, c.DryRun)); err != nil {
-			return unknownPlan(err, c.Plans[0])
+			return s.unknownPlan(ctx, err, c.Plans[0])
 		}
 		said := "rejected"
 		if c.DryRun {
@@ -124,5 +115,5 @@ func (c *rejectCmd) reject(ctx context.Context, s *session, engine *sync.Engine,
 	if c.DryRun {
 		d.Outcome = "rejectable"
 	}
-	return d, engine.Reject(ctx, approval(s, c.asFlag, plan, c.Reason, c.DryRun))
+	return d, s.unknownPlan(ctx, engine.Reject(ctx, approval(s, c.asFlag, plan, c.Reason, c.DryRun)), plan)
 }

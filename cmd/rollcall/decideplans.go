@@ -54,7 +54,7 @@ func (f *plansFlag) each(env *environment, dryRun bool, decide func(plan string)
 		}
 		if err != nil {
 			d = planDecision{Outcome: "refused", failed: true}
-			d.Reason, d.Remedy, _ = strings.Cut(explain(unknownPlan(err, plan)), "\ndo: ")
+			d.Reason, d.Remedy, _ = strings.Cut(explain(err), "\ndo: ")
 		}
 		d.Plan = plan
 		decisions = append(decisions, d)

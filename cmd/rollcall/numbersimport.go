@@ -162,7 +162,7 @@ func (c *numberImportCmd) read() (rows []importRow, err error) {
 	if c.File != "-" {
 		f, err := os.Open(c.File)
 		if err != nil {
-			return nil, &exitError{exitUsage, fmt.Errorf("%w\ndo: name a CSV file that this user may read, - for stdin; `rollcall numbers import --help` shows one", err)}
+			return nil, &exitError{exitUsage, fmt.Errorf("%w\ndo: %s", err, fileHint)}
 		}
 		defer func() { err = errors.Join(err, f.Close()) }()
 		in = f
@@ -187,7 +187,7 @@ func readNumbers(in io.Reader, file, country string) ([]importRow, error) {
 		return nil, fmt.Errorf("%s is empty: begin with a row that names the columns: %s", file, strings.Join(importColumns, ","))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, csvFault(file, err)
 	}
 	columns, err := importHeader(header, file)
 	if err != nil {
@@ -202,7 +202,7 @@ func readNumbers(in io.Reader, file, country string) ([]importRow, error) {
 			return rows, joinFaults(faults)
 		}
 		if err != nil {
-			return nil, errors.Join(joinFaults(faults), fmt.Errorf("%s: %w", file, err))
+			return nil, errors.Join(joinFaults(faults), csvFault(file, err))
 		}
 		if len(rows) >= importRows {
 			return nil, fmt.Errorf("%s has more than %d numbers: split it", file, importRows)
@@ -228,8 +228,22 @@ func readNumbers(in io.Reader, file, country string) ([]importRow, error) {
 	}
 }
 
+const fileHint = "name a CSV file that this user may read, - for stdin; `rollcall numbers import --help` shows one"
+
+// csvFault says what the reader could not go on with.
+func csvFault(file string, err error) error {
+	var fault *csv.ParseError
+	if !errors.As(err, &fault) {
+		return fmt.Errorf("%w\ndo: %s", err, fileHint)
+	}
+	return &cellError{file, fault.Line, fault.Column, "row", "a quotation mark too many or too few: quote a whole cell, and write one within it twice"}
+}
+
 // importHeader finds the columns.
 func importHeader(header []string, file string) (map[string]int, error) {
+	if len(header) == 1 && strings.ContainsAny(header[0], ";\t") {
+		return nil, &cellError{file, 1, 1, "heading", "the cells are not parted by commas: save the file with commas"}
+	}
 	columns := map[string]int{}
 	var faults []error
 	for i, cell := range header {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -72,14 +71,11 @@ func (c *planCmd) Run(ctx context.Context, env *environment) (err error) {
 			return err
 		}
 		hold, err := r.HoldByHash(c.Plan)
-		if errors.Is(err, workspace.ErrNotFound) {
-			return fmt.Errorf("no open plan %q (%w)\ndo: see `rollcall plan`", c.Plan, err)
-		}
 		holds = append(holds, hold)
 		return err
 	})
 	if err != nil {
-		return err
+		return s.unknownPlan(ctx, err, c.Plan)
 	}
 	views := []planView{}
 	for i := range holds {
@@ -111,6 +107,9 @@ func (s *session) planObserved(ctx context.Context) error {
 	return engine.PlanObserved(ctx, s.workspace.ID)
 }
 
+// planShown is how many changes of a plan the list shows to readers.
+const planShown = 3
+
 func (c *planCmd) show(env *environment, views []planView) error {
 	if c.Plan != "" && c.Format == "json" {
 		return writeJSON(env.out, views[0])
@@ -131,6 +130,9 @@ func (c *planCmd) show(env *environment, views []planView) error {
 		hash := v.PlanHash
 		if c.Format == "text" {
 			hash = shortHash(hash)
+			if more := len(what) - planShown; more > 0 {
+				what = append(what[:planShown], fmt.Sprintf("and %d more, see rollcall plan %s", more, hash))
+			}
 		}
 		l.rows = append(l.rows, []string{hash, deref(v.ConnectionID), stamp(v.ExpiresAt), strconv.Itoa(len(v.Changes)), strings.Join(what, "; "), v.Reason})
 	}

@@ -172,6 +172,15 @@ func holds(t *testing.T, s *store.Store) {
 	r.update(func(tx *store.Tx) error { return tx.PutHold(a) })
 	gone(r, by("H-1"))
 	gone(r, by(a.PlanHash))
+	decided := func(hash string) func(*store.Reader) (store.HoldRow, error) {
+		return func(rd *store.Reader) (store.HoldRow, error) { return rd.DecidedHold(hash) }
+	}
+	for _, hash := range []string{a.PlanHash, "0123456789AB", "H-1"} {
+		same(t, "decided "+hash, read(r, decided(hash)), a)
+	}
+	for _, hash := range []string{"", "sha256:", "0123456", "H-2", b.PlanHash, "________", "%%%%%%%%"} {
+		gone(r, decided(hash))
+	}
 	same(t, "of m1", open("member:m1"), []store.HoldRow(nil))
 	// The same plan may be held again, with the hash free.
 	again := hold("H-4", "0123456789abcdef", "member:m1", 4)
