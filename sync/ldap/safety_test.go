@@ -158,9 +158,9 @@ func TestIncompleteReads(t *testing.T) {
 	c := newCompany(t, ldaptest.SlapdOptions{}, 8)
 	limited := newCompany(t, ldaptest.SlapdOptions{Limits: `limits dn.exact="` + ldaptest.Reader + `" size.soft=2 size.hard=2 size.pr=2`}, 8)
 	gone := slapdConfig(t, c.Slapd)
-	gone.People.Base = "ou=nowhere," + ldaptest.Suffix
+	gone.People.Base, gone.Sentinel = "ou=nowhere,"+ldaptest.Suffix, ""
 	foreign := slapdConfig(t, c.Slapd)
-	foreign.People.Base = "ou=people,dc=other,dc=org"
+	foreign.People.Base, foreign.Sentinel = "ou=people,dc=other,dc=org", ""
 	for name, cfg := range map[string]Config{
 		"LP7 size limit": slapdConfig(t, limited.Slapd), "LP6 base gone": gone, "RD8 other naming context": foreign,
 	} {
