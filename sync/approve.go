@@ -227,6 +227,11 @@ func (u *unit) planHold(hold store.HoldRow) error {
 		if err := json.Unmarshal(hold.Observation, &held); err != nil {
 			return fmt.Errorf("hold %s: %w", hold.ID, err)
 		}
+		if accepts(held.Edits) {
+			if err := lostPromise(&hold); err != nil {
+				return err
+			}
+		}
 		for i := range held.Edits {
 			if err := u.planEdit(&held.Edits[i]); err != nil {
 				return err
@@ -276,7 +281,8 @@ func (u *unit) approveAndCommit(hold store.HoldRow, a Approval) (Result, error) 
 		o := &u.outcomes[i]
 		// Of many people's plan, what is denied was never part of it.
 		apart := o.Outcome == "held" || o.Outcome == "noop" || o.Outcome == "denied" && u.b.Brake != nil && (u.b.Brake.Rule == RuleObserve || u.b.Part != "")
-		unseen := apart && !u.shown[workspace.Fingerprint(u.plan[i].Change)]
+		// A lost promise is a plan of its own from now on (promiselost.go).
+		unseen := apart && (!u.shown[workspace.Fingerprint(u.plan[i].Change)] || u.plan[i].losesPromise())
 		if u.plan[i].Kind != "" && o.Outcome != "applied" && o.Outcome != "dropped" && !unseen {
 			d := o.Decision
 			return Result{}, &ApprovalError{Rule: d.Rule, Reason: d.Reason, Remedy: d.Remedy}
@@ -336,7 +342,8 @@ func (e *Engine) Reject(ctx context.Context, a Approval) error {
 			}
 			return errPreview
 		})
-		if stale(err) {
+		var choice *ApprovalError // a person has chosen otherwise
+		if stale(err) || errors.As(err, &choice) {
 			u.plan, u.outcomes, u.opened = nil, nil, nil // nothing of it is wanted any more
 		} else if !errors.Is(err, errPreview) {
 			return err

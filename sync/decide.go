@@ -194,13 +194,19 @@ func (u *unit) holdUnseen(all []workspace.Decision) {
 	alone := u.judge()
 	u.approver = approver
 	var lifted []int
-	var held []workspace.Decision
+	var held, whole []workspace.Decision // whole: with what no word lifts
 	for i := range all {
-		if u.plan[i].Kind != "" && all[i].Verdict == workspace.Allow && alone[i].Verdict == workspace.Hold {
-			lifted, held = append(lifted, i), append(held, alone[i])
+		if u.plan[i].Kind == "" || alone[i].Verdict != workspace.Hold {
+			continue
+		}
+		switch all[i].Verdict {
+		case workspace.Allow:
+			lifted, held, whole = append(lifted, i), append(held, alone[i]), append(whole, alone[i])
+		case workspace.Hold:
+			whole = append(whole, alone[i])
 		}
 	}
-	if u.hashOf(held) == u.shownHash {
+	if u.hashOf(held) == u.shownHash || u.hashOf(whole) == u.shownHash {
 		return
 	}
 	for k, i := range lifted {

@@ -234,7 +234,9 @@ func (u *unit) acceptNumbers(p *person, inv *workspace.Invitation, c workspace.C
 			give.ruling = &workspace.Decision{
 				Verdict: workspace.Hold, Rule: "I4",
 				Reason: fmt.Sprintf("%s was promised to %s, but is exclusive to %s by now", n.E164, p.member.Email, u.view.Members[holder].Email),
-				Remedy: "assign another number by hand",
+			}
+			if give.ruling.Remedy, err = u.chooseInstead(n); err != nil {
+				return err
 			}
 		}
 		u.add(give)

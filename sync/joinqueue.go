@@ -16,11 +16,12 @@ import (
 const joinSubject = "join:"
 
 // holdTime is how long held changes may be decided on: a day, after which the
-// next poll asks again; a wish to join as long as an invitation, for nobody
-// asks again in the person's place.
+// next poll asks again; a wish to join, and a number that an invitation had
+// promised, as long as an invitation, for nobody asks again in the person's
+// place.
 func (u *unit) holdTime(index []int) workspace.Micros {
 	for _, i := range index {
-		if u.plan[i].Cause.Kind == workspace.CauseJoin {
+		if p := &u.plan[i]; p.Cause.Kind == workspace.CauseJoin || p.losesPromise() {
 			return workspace.Micros(u.s.cfg.InvitationTTL.Microseconds())
 		}
 	}

@@ -1,10 +1,14 @@
 package sync
 
 import (
+	"context"
+	"errors"
+	"slices"
 	"strings"
 	stdsync "sync"
 	"testing"
 
+	"github.com/rollcall-sync/rollcall/store"
 	"github.com/rollcall-sync/rollcall/workspace"
 )
 
@@ -93,7 +97,7 @@ func TestNumberIsPromisedOnceAtOnce(t *testing.T) {
 // asked for, not dropped in silence; the invited person is in all the same.
 func TestPromiseLostMeanwhile(t *testing.T) {
 	engines(t, func(t *testing.T, w *world) {
-		w.numbers("+4722000001", "+4722000002")
+		w.numbers("+4722000001", "+4722000002", "+4722000003", "+4722000004", "+4722000005", "+4722000006", "+4722000007", "+4722000008")
 		w.push(&user{name: "cy"})
 		id, secret := w.invite("ann@acme.com", Edit{Email: "eve@acme.com", Numbers: []string{"+4722000001", "+4722000002"}})
 		w.mustEdit("ann@acme.com", Edit{Kind: EditAssign, Number: "+4722000001", Member: "cy@acme.com", Access: workspace.AccessExclusive})
@@ -107,11 +111,87 @@ func TestPromiseLostMeanwhile(t *testing.T) {
 		if len(holds) != 1 || !strings.Contains(holds[0].Reason, "+4722000001 was promised to eve@acme.com, but is exclusive to cy@acme.com") {
 			t.Fatalf("%+v%s", holds, told(res))
 		}
-		if _, err := w.approve(holds[0].ID, "ann@acme.com"); err == nil {
-			t.Error("a number was chosen by an approval")
+		// What could be had instead is named: the pool's free ones, five at most.
+		const remedy = "assign one of +4722000003, +4722000004, +4722000005, +4722000006, +4722000007 by hand, then reject this plan"
+		var refused *ApprovalError
+		if _, err := w.approve(holds[0].ID, "ann@acme.com"); !errors.As(err, &refused) || refused.Rule != "I4" || refused.Reason != holds[0].Reason || refused.Remedy != remedy {
+			t.Errorf("a word chooses no number, and is told what does: %#v", err)
 		}
 		w.want("cy@acme.com", "member active +4722000001:exclusive")
 		w.want("eve@acme.com", "member active +4722000002:exclusive")
+		// Nobody asks again in her place: it waits as long as an invitation.
+		w.clock = w.clock.Add(13 * day)
+		w.due()
+		if _, err := w.approve(holds[0].ID, "ann@acme.com"); !errors.As(err, &refused) {
+			t.Errorf("after 13 days: %v", err)
+		}
+		w.mustEdit("ann@acme.com", Edit{Kind: EditAssign, Number: "+4722000004", Member: "eve@acme.com", Access: workspace.AccessExclusive})
+		reject := Approval{Workspace: "acme", Plan: holds[0].ID, As: "ann@acme.com", Kind: workspace.ActorOperator, Reason: "another was given"}
+		if err := w.e.Reject(context.Background(), reject); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(w.holds()); n != 0 {
+			t.Errorf("%d holds after the choice", n)
+		}
+		w.want("eve@acme.com", "member active +4722000002:exclusive +4722000004:exclusive")
+		w.sound()
+	})
+}
+
+// Where the person waits as well, for a word on their role or on the seat of
+// their return, that word brings them in, and the lost number waits for the
+// choice.
+func TestPromiseLostWhereThePersonWaits(t *testing.T) {
+	engines(t, func(t *testing.T, w *world) {
+		w.numbers("+4722000001", "+4722000002")
+		bea, bob := &user{name: "bea"}, &user{name: "bob"}
+		w.push(&user{name: "cy"})
+		w.push(bea)
+		w.push(bob)
+		bob.off = true
+		w.push(bob)
+		w.clock = w.clock.Add(8 * day)
+		w.due() // the grace is over, the seat is credited
+		w.mustEdit("ann@acme.com", Edit{Kind: EditRole, Member: "bea@acme.com", Role: workspace.RoleAdmin})
+		policy := *workspace.Default()
+		policy.Approve = append(slices.Clone(policy.Approve), workspace.OpSeatBuy)
+		for _, x := range []struct {
+			inviter, email, number, is string
+			role                       workspace.Role
+			joins                      workspace.ChangeKind
+			waits                      func() // makes the acceptance wait
+		}{
+			{"bea@acme.com", "eve@acme.com", "+4722000001", "admin active", workspace.RoleAdmin, workspace.MemberCreate, func() {
+				w.mustEdit("ann@acme.com", Edit{Kind: EditRole, Member: "bea@acme.com", Role: workspace.RoleMember})
+			}},
+			{"ann@acme.com", "bob@acme.com", "+4722000002", "member active", workspace.RoleMember, workspace.MemberReactivate, func() {
+				w.cfg.Policy = &policy
+				w.open()
+			}},
+		} {
+			id, secret := w.invite(x.inviter, Edit{Email: x.email, Role: x.role, Numbers: []string{x.number}, Reason: "hired again"})
+			x.waits()
+			w.mustEdit("ann@acme.com", Edit{Kind: EditAssign, Number: x.number, Member: "cy@acme.com", Access: workspace.AccessExclusive})
+			res, err := w.accept(id, secret, x.email)
+			if err != nil || outcome(res, x.joins) != "held" {
+				t.Fatalf("%v%s", err, told(res))
+			}
+			before := w.holds()
+			res, err = w.approve(res.Outcomes[0].HoldID, "dan@acme.com")
+			if err != nil || outcome(res, x.joins) != "applied" || outcome(res, workspace.NumberAssign) != "held" {
+				t.Fatalf("%v%s", err, told(res))
+			}
+			w.want(x.email, x.is)
+			left := w.holds()
+			lost := slices.IndexFunc(left, func(h store.HoldRow) bool { return strings.HasPrefix(h.Reason, x.number+" was promised to "+x.email) })
+			if len(left) != len(before) || lost < 0 {
+				t.Fatalf("%+v", left)
+			}
+			var refused *ApprovalError
+			if _, err := w.approve(left[lost].ID, "dan@acme.com"); !errors.As(err, &refused) || !strings.HasSuffix(refused.Remedy, "by hand, then reject this plan") {
+				t.Errorf("%v", err)
+			}
+		}
 		w.sound()
 	})
 }
