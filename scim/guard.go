@@ -50,6 +50,7 @@ type guarded struct {
 // the whole grammar of RFC 7644 figure 1 so that errors can name a position
 // and no text of the parser reaches a client. The running time is linear.
 type guard struct {
+	what     string // "filter" or "path", for messages
 	text     string
 	pos      int
 	opt      FilterOptions
@@ -64,8 +65,8 @@ type guard struct {
 
 // guardFilter checks a filter and prepares it for the parser.
 func guardFilter(text string, opt FilterOptions) (guarded, error) {
-	g := &guard{text: text, opt: opt, fail: errInvalidFilter}
-	if err := g.admit("filter", maxFilterBytes); err != nil {
+	g := &guard{what: "filter", text: text, opt: opt, fail: errInvalidFilter}
+	if err := g.admit(maxFilterBytes); err != nil {
 		return guarded{}, err
 	}
 	out, err := g.filter(false)
@@ -85,8 +86,8 @@ type guardedPath struct {
 
 // guardPath checks a PATCH path and takes it apart.
 func guardPath(text string, opt FilterOptions) (guardedPath, error) {
-	g := &guard{text: text, opt: opt, fail: errInvalidPath}
-	if err := g.admit("path", maxPathBytes); err != nil {
+	g := &guard{what: "path", text: text, opt: opt, fail: errInvalidPath}
+	if err := g.admit(maxPathBytes); err != nil {
 		return guardedPath{}, err
 	}
 	g.skipSpaces()
@@ -120,12 +121,12 @@ func guardPath(text string, opt FilterOptions) (guardedPath, error) {
 }
 
 // admit refuses text that is too long or is no text.
-func (g *guard) admit(what string, limit int) error {
+func (g *guard) admit(limit int) error {
 	switch {
 	case len(g.text) > limit:
-		return g.fail("GD01", "the %s has %d bytes, at most %d are read", what, len(g.text), limit)
+		return g.fail("GD01", "the %s has %d bytes, at most %d are read", g.what, len(g.text), limit)
 	case !utf8.ValidString(g.text) || strings.IndexByte(g.text, 0) >= 0:
-		return g.fail("GD06", "the %s is not valid UTF-8 text", what)
+		return g.fail("GD06", "the %s is not valid UTF-8 text", g.what)
 	}
 	return nil
 }
@@ -467,9 +468,9 @@ func (g *guard) peek() byte {
 // unexpected names what should stand at the position where reading stopped.
 func (g *guard) unexpected(want string) *Error {
 	if g.pos >= len(g.text) {
-		return g.fail("", "it ends where %s is expected", want)
+		return g.fail("", "the %s ends where %s is expected", g.what, want)
 	}
-	return g.fail("", "%s is expected at position %d", want, g.pos+1)
+	return g.fail("", "%s is expected at position %d of the %s", want, g.pos+1, g.what)
 }
 
 // splitName takes "URN:attribute.sub" apart. The URN is empty if there is

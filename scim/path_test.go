@@ -78,16 +78,16 @@ func TestParsePath(t *testing.T) {
 
 func TestParsePathErrors(t *testing.T) {
 	tests := []struct{ name, text, scimType, detail string }{
-		{"empty", "", "invalidPath", "Invalid: it ends where an attribute name in ASCII is expected"},
+		{"empty", "", "invalidPath", "Invalid: the path ends where an attribute name in ASCII is expected"},
 		{"unknown", "bogus", "invalidPath", `Invalid: User has no attribute "bogus"`},
 		{"unknown URN", "urn:acme:2.0:User", "invalidPath", `Invalid: User has no attribute "urn:acme:2.0:User"`},
 		{"three levels", "emails.value.x", "invalidPath", `Invalid: "emails.value.x" at position 1 is no attribute name`},
 		{"two words", "active x", "invalidPath", "Invalid: the end of the path is expected at position 8"},
 		{"slash", "/emails/0", "invalidPath", "Invalid: an attribute name in ASCII is expected at position 1"},
 		{"index", "emails[0]", "invalidFilter", "Invalid: an attribute name in ASCII is expected at position 8"},
-		{"open bracket", `emails[type eq "work"`, "invalidFilter", `Invalid: it ends where "]" is expected`},
+		{"open bracket", `emails[type eq "work"`, "invalidFilter", `Invalid: the path ends where "]" is expected`},
 		{"empty brackets", `emails[]`, "invalidFilter", "Invalid: an attribute name in ASCII is expected at position 8"},
-		{"two brackets", `emails[type pr][type pr]`, "invalidPath", "Invalid: the end of the path is expected at position 16"},
+		{"two brackets", `emails[type pr][type pr]`, "invalidPath", "Invalid: the end of the path is expected at position 16 of the path"},
 		{"operator behind", `emails[type pr].value eq "x"`, "invalidPath", "Invalid: the end of the path is expected at position 23"},
 		{"no list", `name[givenName pr]`, "invalidFilter", "Invalid [LB07]: name is no list"},
 		{"sub-attribute before brackets", `emails.type[value pr]`, "invalidFilter", "Invalid [LB07]: emails.type is no list"},
