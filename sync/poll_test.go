@@ -26,6 +26,7 @@ type directory struct {
 	noEnd  bool                 // no end mark
 	ghost  bool                 // Get answers trouble
 	hidden string               // an id that reads leave out, and Get finds
+	twice  string               // an id that whole reads name two times
 	ended  map[string]time.Time // T0, by id
 	reads  int
 	now    func() time.Time
@@ -101,6 +102,9 @@ func (d *directory) Full(ctx context.Context, _ Cursor, sink Sink) (Cursor, erro
 				x.Email, x.Attributes["email"] = "", nil
 			}
 			page.Identities, page.Ended = append(page.Identities, x), d.ended
+			if id == d.twice {
+				page.Identities = append(page.Identities, x)
+			}
 			n++
 		}
 		if err := sink.Page(ctx, page, Cursor{}); err != nil {

@@ -42,3 +42,14 @@ func TestTwoRecordsWithOneAddress(t *testing.T) {
 		t.Errorf("LM9: %+v", held)
 	}
 }
+
+// CU1: a record that a read names twice is one person, in the counts too.
+func TestNamedTwice(t *testing.T) {
+	t.Parallel()
+	w := lite(t)
+	d := newDirectory(w, 12)
+	d.twice = "id-p004"
+	if run := w.mustPoll(d); run.New != 12 || run.Seen != 12 || run.Matched != 0 {
+		t.Errorf("12 people, one named twice: new %d, seen %d, matched %d", run.New, run.Seen, run.Matched)
+	}
+}

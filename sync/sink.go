@@ -114,6 +114,7 @@ func (k *sink) people(ctx context.Context, page Page) error {
 	}
 	for i := range page.Identities {
 		x := page.Identities[i]
+		again := st.seen.has(x.ExternalID)
 		st.seen.add(x.ExternalID)
 		st.names.put(x.DN, x.ExternalID)
 		partial := page.Partial[x.ExternalID]
@@ -122,6 +123,7 @@ func (k *sink) people(ctx context.Context, page Page) error {
 			st.vacated[old.DN] = true
 		}
 		switch {
+		case !ok && again: // named twice, the last mention wins (CU1)
 		case !ok:
 			st.counts.fresh++
 		case !partial:

@@ -97,6 +97,10 @@ func about(label, summary string) string {
 	return orDash(label) + "  " + clean(summary)
 }
 
+// leaves are the changes that end somebody's access. A set of them that is
+// held as one has one reason, and each person their own evidence (AB3).
+var leaves = map[string]bool{string(workspace.MemberDeactivate): true, string(workspace.MemberRemove): true}
+
 // exception is a change that failed, is held or was denied.
 func exception(b *strings.Builder, c *sync.ChangeReport) {
 	d := &c.Decision
@@ -106,6 +110,9 @@ func exception(b *strings.Builder, c *sync.ChangeReport) {
 	}
 	if d.Rule != "" {
 		fmt.Fprintf(b, "   rule %s", clean(d.Rule))
+	}
+	if s := c.SourceIdentity; s != nil && s.Why != "" && leaves[c.Kind] {
+		fmt.Fprintf(b, "   evidence %s %s", orDash(s.Class), clean(s.Why))
 	}
 	b.WriteByte('\n')
 	if c.Error != nil {
