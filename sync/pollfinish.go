@@ -123,6 +123,9 @@ func (p *poll) describe() {
 	if p.mark != "" {
 		r.MarkBefore, r.MarkAfter = optional(p.state.Mark), optional(p.mark)
 	}
+	if p.kind == RunFull && r.Complete && r.Seen == 0 {
+		p.notices = append(p.notices, "nobody was found: if that is not so, what is read (people.base and people.filter) or the account's rights are wrong")
+	}
 }
 
 // cursorHash stands for a cursor in a report: it may hold secrets. Nil is none.

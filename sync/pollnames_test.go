@@ -53,3 +53,18 @@ func TestNamedTwice(t *testing.T) {
 		t.Errorf("12 people, one named twice: new %d, seen %d, matched %d", run.New, run.Seen, run.Matched)
 	}
 }
+
+// A first read that finds nobody goes well and says so: nobody is known who
+// could be missing (RD4), and a base that is mistyped looks the same.
+func TestNobodyIsFound(t *testing.T) {
+	t.Parallel()
+	w := lite(t)
+	d := newDirectory(w, 0)
+	if run := w.mustPoll(d); run.State != "done" || !strings.Contains(strings.Join(run.Notices, "\n"), "nobody was found: ") {
+		t.Errorf("%s, %q", run.State, run.Notices)
+	}
+	d.join("zoe")
+	if run := w.mustPoll(d); strings.Contains(strings.Join(run.Notices, "\n"), "nobody was found") {
+		t.Errorf("one person: %q", run.Notices)
+	}
+}
