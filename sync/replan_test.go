@@ -2,10 +2,13 @@ package sync
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/rollcall-sync/rollcall/mapping"
+	"github.com/rollcall-sync/rollcall/workspace"
 )
 
 // remap changes the mapping, as a restart with another file does.
@@ -61,4 +64,42 @@ func TestNewMappingGivesAtOnceAndTakesOnApproval(t *testing.T) {
 		w.want("cy@acme.com", "member active Everybody Support")
 		w.sound()
 	})
+}
+
+// TestReturnForAnotherReason is BR4: a return that waits is approved with the
+// business reason that was shown. Another reason is another plan.
+func TestReturnForAnotherReason(t *testing.T) {
+	rules := strings.Replace(testMapping, "eligible:", "access_reason: {id: a1, from: {attr: costCenter}}\neligible:", 1)
+	w := newWorld(t, liteURL(t), rules)
+	bob := &user{name: "bob", attrs: map[string]string{"costCenter": "project A"}}
+	w.push(bob)
+	bob.off = true
+	w.push(bob)
+	w.clock = w.clock.Add(8 * day)
+	w.due() // the grace is over, the seat is credited
+	policy := *workspace.Default()
+	policy.Approve = append(slices.Clone(policy.Approve), workspace.OpSeatBuy)
+	w.cfg.Policy = &policy
+	w.open()
+	bob.off = false
+	w.push(bob)
+	shown := w.holds()
+	if len(shown) != 1 {
+		t.Fatalf("%+v", shown)
+	}
+	bob.attrs["costCenter"] = "project B"
+	w.push(bob)
+	if _, err := w.approve(shown[0].PlanHash, "dan@acme.com"); !errors.Is(err, workspace.ErrNotFound) && !errors.Is(err, workspace.ErrStale) {
+		t.Fatalf("approved with another reason than was shown: %v", err)
+	}
+	w.want("bob@acme.com", "member deactivated")
+	now := w.holds()
+	if len(now) != 1 || !strings.Contains(string(now[0].Changes), "project B") {
+		t.Fatalf("%+v", now)
+	}
+	if _, err := w.approve(now[0].PlanHash, "dan@acme.com"); err != nil {
+		t.Fatal(err)
+	}
+	w.want("bob@acme.com", "member active")
+	w.audited()
 }

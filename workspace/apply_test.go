@@ -220,6 +220,23 @@ func TestPlanHash(t *testing.T) {
 	if x, y := hash(nil, Decision{Change: roleChange(v, "dan", RoleAdmin)}), hash(nil, Decision{Change: roleChange(v, "dan", RoleOwner)}); x == y || x[:7] != "sha256:" {
 		t.Error("the wanted role does not count")
 	}
+	// Whatever Apply takes from a return, the approver has seen.
+	for field, edit := range map[string]func(m *Member){
+		"role": func(m *Member) { m.Role = RoleAdmin }, "role source": func(m *Member) { m.RoleSource = SourceManual },
+		"reason": func(m *Member) { m.Reason = "project B" }, "end of access": func(m *Member) { m.AccessEnd = 77 },
+	} {
+		one := memberChange(v, MemberReactivate, "dan", func(m *Member) { m.Reason = "project A" })
+		other := memberChange(v, MemberReactivate, "dan", func(m *Member) { m.Reason = "project A"; edit(m) })
+		as, is := testView(), testView()
+		as.Apply(one)
+		is.Apply(other)
+		if cmp.Equal(as.Members["dan"], is.Members["dan"]) {
+			t.Errorf("%s of a return is not applied", field)
+		}
+		if hash(nil, Decision{Change: one}) == hash(nil, Decision{Change: other}) {
+			t.Errorf("%s of a return does not count", field)
+		}
+	}
 	raise := roleChange(v, "dan", RoleAdmin)
 	first := Fingerprint(raise)
 	raise.ID, raise.Cause.ObservedAt, raise.Cause.Why = "another run", 77, "later"

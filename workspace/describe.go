@@ -135,6 +135,7 @@ func memberAttributes(kind ChangeKind, x *Member, isAfter bool, set func(name, v
 		set("state", string(x.State))
 		set("role", x.Role.String())
 		set("role_source", x.RoleSource)
+		set("reason", x.Reason)
 		set("access_end", x.AccessEnd.String())
 	case MemberContain, MemberRelease:
 		set("contained", strconv.FormatBool(x.Contained))
