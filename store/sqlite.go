@@ -78,20 +78,20 @@ func prepareFile(path string) error {
 	case err == nil && info.Mode().Perm()&0o077 != 0:
 		// SQLite gives the files beside it the same mode.
 		if err := os.Chmod(path, 0o600); err != nil {
-			return fmt.Errorf("database file: %w", err)
+			return fmt.Errorf("database file: %w: let this user read and write it and its folder, or name another in database", err)
 		}
 		return nil
 	case err == nil:
 		return nil
 	case !errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("database file: %w", err)
+		return fmt.Errorf("database file: %w: let this user read and write it and its folder, or name another in database", err)
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if errors.Is(err, os.ErrExist) {
 		return nil // somebody else made it just now
 	}
 	if err != nil {
-		return fmt.Errorf("database file: %w", err)
+		return fmt.Errorf("database file: %w: let this user read and write it and its folder, or name another in database", err)
 	}
 	return f.Close()
 }

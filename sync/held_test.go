@@ -192,6 +192,19 @@ func TestExpiredHoldOpensAnew(t *testing.T) {
 	w.sound()
 }
 
+// TestApprovalAfterExpiry is BR5: who approves too late applies nothing.
+func TestApprovalAfterExpiry(t *testing.T) {
+	w := lite(t)
+	hold := w.push(&user{name: "dan"}).Refusal.Ref
+	before := w.show("dan@acme.com")
+	w.clock = w.clock.Add(25 * time.Hour)
+	if _, err := w.approve(hold, "ann@acme.com"); !errors.Is(err, ErrExpired) {
+		t.Errorf("approve: %v, want ErrExpired", err)
+	}
+	w.want("dan@acme.com", before)
+	w.sound()
+}
+
 // TestApprovalOfARecordMadeMeanwhileIsStale: what a hold has observed no
 // longer fits when the directory has said something newer.
 func TestApprovalOfARecordMadeMeanwhileIsStale(t *testing.T) {

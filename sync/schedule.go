@@ -140,8 +140,8 @@ func (s *Scheduler) poll(ctx context.Context, pl Polled, full bool) {
 	switch {
 	case errors.Is(err, ErrRunning):
 		log.Debug("another replica polls")
-	case err != nil && ctx.Err() == nil:
-		log.Warn("poll failed", "err", err)
+	case err != nil && ctx.Err() == nil && res.Run.RunID == "":
+		log.Warn("poll failed", "err", err) // a failed run has said so itself
 	case err == nil && !res.Unchanged:
 		c := res.Run.Counts
 		log.Info("poll done", "applied", c.Applied, "held", c.Held, "denied", c.Denied, "failed", c.Failed, "complete", res.Run.Complete, "duration_ms", res.Run.DurationMS)

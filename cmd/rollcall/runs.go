@@ -168,7 +168,7 @@ func (f *workspaceFlag) run(ctx context.Context, id string) (run *sync.SyncRun, 
 	err = s.view(ctx, func(r *store.Reader) error {
 		row, err := r.Run(id)
 		if errors.Is(err, workspace.ErrNotFound) && id == "last" {
-			return fmt.Errorf("workspace %s has no run yet\ndo: let a connection push, then ask again", s.workspace.ID)
+			return fmt.Errorf("workspace %s has no run yet\ndo: let a connection push, or read one with `rollcall sync CONNECTION`, then ask again", s.workspace.ID)
 		}
 		if errors.Is(err, workspace.ErrNotFound) {
 			return fmt.Errorf("no run %q (%w)\ndo: give at least 8 characters of an id of `rollcall runs list --all`", id, err)

@@ -250,7 +250,7 @@ func (d *daemon) listen(ctx context.Context) (err error) {
 	c := d.config
 	d.public = &listener{server: newServer(c, d.log)}
 	if d.public.socket, err = listenOn(ctx, c.Listen); err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return fmt.Errorf("listen: %w\ndo: %s", err, listenHint)
 	}
 	d.url = strings.TrimRight(c.PublicURL, "/")
 	scheme := "http://"
@@ -276,10 +276,13 @@ func (d *daemon) listen(ctx context.Context) (err error) {
 	// Profiles and traces are written for as long as they are asked for.
 	d.admin.server.WriteTimeout = 0
 	if d.admin.socket, err = listenOn(ctx, c.AdminListen); err != nil {
-		return fmt.Errorf("admin_listen: %w", err)
+		return fmt.Errorf("admin_listen: %w\ndo: %s", err, listenHint)
 	}
 	return nil
 }
+
+// listenHint is what to do about an address that cannot be had.
+const listenHint = "write an address of this machine that nothing else has, or stop what has it; ports below 1024 want CAP_NET_BIND_SERVICE"
 
 func listenOn(ctx context.Context, address string) (net.Listener, error) {
 	var lc net.ListenConfig

@@ -20,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -239,4 +240,26 @@ func FuzzReadNumbers(f *testing.F) {
 			}
 		}
 	})
+}
+
+// An address that is taken comes with its key and the step that helps.
+func TestAddressInUse(t *testing.T) {
+	t.Parallel()
+	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	for key, text := range map[string]string{
+		"listen":       "listen: " + taken.Addr().String(),
+		"admin_listen": "listen: 127.0.0.1:0\nadmin_listen: " + taken.Addr().String(),
+	} {
+		config, err := configs.Parse([]byte(text+"\ndatabase: sqlite:r.db\nworkspaces: [{id: acme, owners: [ann@acme.com]}]\n"), filepath.Join(t.TempDir(), "rollcall.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = startDaemon(t.Context(), config, slog.New(slog.DiscardHandler)); err == nil || !strings.HasPrefix(err.Error(), key+": ") || !strings.Contains(err.Error(), "\ndo: "+listenHint) {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
 }
