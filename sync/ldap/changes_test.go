@@ -252,3 +252,33 @@ func TestGroups(t *testing.T) {
 		t.Errorf("LP5: delta reads %v, members %v", d.Groups(), refs)
 	}
 }
+
+// CU4: who is changed after they were read, while the read goes on, comes with
+// the next delta: the watermark is that of the moment before.
+func TestChangeWhileReading(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"syncrepl", "timestamp"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			c := newCompany(t, ldaptest.SlapdOptions{}, 6)
+			cfg := slapdConfig(t, c.Slapd)
+			cfg.Delta, cfg.PageSize = mode, 2
+			s := newSource(t, cfg, Options{})
+			changed := ""
+			sink := &sourcetest.Collector{OnPage: func(_ int, p sync.Page) error {
+				if changed == "" && len(p.Identities) > 0 {
+					changed = p.Identities[0].ExternalID
+					c.modify(p.Identities[0].DN, func(m *goldap.ModifyRequest) { m.Replace("sn", []string{"Changed"}) })
+				}
+				return nil
+			}}
+			cursor, err := s.Full(ctxFor(t), sync.Cursor{}, sink)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d, _ := delta(t, s, cursor); d.People()[changed].ExternalID == "" {
+				t.Errorf("CU4: the change is lost: %+v", d.People())
+			}
+		})
+	}
+}

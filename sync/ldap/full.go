@@ -61,7 +61,7 @@ func (r *reader) full(ctx context.Context, from sync.Cursor, sink sync.Sink) (sy
 			return sync.Cursor{}, err
 		}
 		if len(p.seen) == 0 && !at.Sentinel {
-			return sync.Cursor{}, &sync.IncompleteError{Why: "nobody was found, which a lost right looks like as well (LP6)"}
+			return sync.Cursor{}, &sync.IncompleteError{Why: "nobody was found: check people.base and people.filter; a lost right looks the same (LP6)"}
 		}
 		at.latest(p.latest, r.now().Sub(began))
 		at.Stage, at.People, at.Pages = stageGroups, len(p.seen), r.pages
