@@ -38,8 +38,31 @@ func (s *Source) Check(ctx context.Context) (sync.Probe, error) {
 			return c.probe, err
 		}
 	}
+	c.others(ctx)
 	c.warn()
 	return c.probe, nil
+}
+
+// others tries the servers that this one stands in for or that stand in for
+// it: a mistyped address would show on the day when it is needed.
+func (c *checkup) others(ctx context.Context) {
+	if len(c.cfg.URL) < 2 {
+		return
+	}
+	for i, text := range c.cfg.URL {
+		if i == c.lastServer() {
+			continue
+		}
+		l, err := c.dialOne(ctx, text, c.l.creds)
+		if err != nil {
+			c.warnf("url[%d]: %s cannot stand in for %s: %v%s", i, text, c.l.root.server, err, c.dialRemedy(text, err))
+			continue
+		}
+		if l.root.tenant != c.l.root.tenant {
+			c.warnf("url[%d]: %s is another directory than %s (RD8): name servers with the same data", i, text, c.l.root.server)
+		}
+		l.close()
+	}
 }
 
 type checkup struct {

@@ -118,7 +118,7 @@ func TestConfigRefuses(t *testing.T) {
 	}
 	for _, ok := range []string{"ldap://127.0.0.1", "ldap://[::1]:1389", "ldap://localhost"} {
 		cfg := parse(t, example)
-		cfg.URL = URLs{ok}
+		cfg.URL, cfg.CA = URLs{ok}, ""
 		if found := cfg.Validate(); len(found) != 0 {
 			t.Errorf("%s: %v", ok, found)
 		}

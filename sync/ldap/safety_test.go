@@ -59,9 +59,11 @@ func TestConnectionSafety(t *testing.T) {
 		"missing CA file":       {func(c *Config) { c.CA = "file:/nonexistent/ca.pem" }, "name a file that this user may read"},
 		"a CA file without PEM": {func(x *Config) { x.CA = "file:" + c.KeyFile }, "the file holds no certificate in PEM"},
 		"TLS at the plain port": {func(x *Config) { x.URL = URLs{strings.Replace(c.URL(), "ldap:", "ldaps:", 1)} }, "the server speaks no TLS here"},
-		"plain at the TLS port": {func(x *Config) { x.URL = URLs{strings.Replace(c.TLSURL(), "ldaps:", "ldap:", 1)} }, "write ldaps:// into url"},
-		"nobody listens":        {func(x *Config) { x.URL = URLs{"ldaps://127.0.0.1:1"} }, "check host and port in url"},
-		"no such host":          {func(x *Config) { x.URL = URLs{"ldaps://nosuch.invalid"} }, "check the host in url"},
+		"plain at the TLS port": {func(x *Config) {
+			x.URL, x.CA = URLs{strings.Replace(c.TLSURL(), "ldaps:", "ldap:", 1)}, ""
+		}, "write ldaps:// into url"},
+		"nobody listens": {func(x *Config) { x.URL = URLs{"ldaps://127.0.0.1:1"} }, "check host and port in url"},
+		"no such host":   {func(x *Config) { x.URL = URLs{"ldaps://nosuch.invalid"} }, "check the host in url"},
 	} {
 		cfg := good
 		cfg.URL = append(URLs{}, good.URL...)
@@ -274,5 +276,29 @@ func TestRemedyForCertificates(t *testing.T) {
 		if got := s.dialRemedy("ldaps://dc1", fmt.Errorf("TLS: %w", err)); !strings.Contains(got, says) {
 			t.Errorf("%v: %q, want %q", err, got, says)
 		}
+	}
+}
+
+// Of several servers "test connection" tries each: the one that is needed when
+// another is away is found wanting before that day.
+func TestCheckTriesEveryServer(t *testing.T) {
+	t.Parallel()
+	c := newCompany(t, ldaptest.SlapdOptions{}, 1)
+	stranger := newCompany(t, ldaptest.SlapdOptions{}, 1)
+	cfg := slapdConfig(t, c.Slapd)
+	cfg.URL = URLs{"ldap://127.0.0.1:1", c.URL(), stranger.URL()}
+	p, err := newSource(t, cfg, Options{}).Check(ctxFor(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := strings.Join(p.Warnings, "\n")
+	for _, want := range []string{"url[0]: ldap://127.0.0.1:1 cannot stand in for ", "url[2]: " + stranger.URL() + " is another directory than "} {
+		if !strings.Contains(said, want) {
+			t.Errorf("no warning %q in %q", want, p.Warnings)
+		}
+	}
+	cfg.URL = URLs{c.URL(), c.URL()}
+	if p, err = newSource(t, cfg, Options{}).Check(ctxFor(t)); err != nil || strings.Contains(strings.Join(p.Warnings, "\n"), "url[") {
+		t.Errorf("one server twice: %q, %v", p.Warnings, err)
 	}
 }

@@ -191,7 +191,11 @@ func (v *validation) credentials(c *Config) {
 			v.addf(key, "%q is no file: write file:/PATH", file)
 		}
 	}
-	if certificate && !c.StartTLS && slices.ContainsFunc(c.URL, func(u string) bool { return strings.HasPrefix(u, "ldap:") }) {
+	plain := func(u string) bool { return strings.HasPrefix(u, "ldap:") }
+	if c.CA != "" && !c.StartTLS && len(c.URL) > 0 && !slices.ContainsFunc(c.URL, func(u string) bool { return !plain(u) }) {
+		v.addf("ca", "does nothing without TLS: write ldaps://, set start_tls: true, or remove it")
+	}
+	if certificate && !c.StartTLS && slices.ContainsFunc(c.URL, plain) {
 		v.addf("client_cert", "is shown within TLS only: write ldaps:// or set start_tls: true")
 	}
 }
