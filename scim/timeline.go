@@ -53,7 +53,7 @@ type timeline struct {
 	done  chan struct{}   // Closed when run has ended.
 
 	mu      stdsync.Mutex
-	pending []pastRequest         // guarded by mu
+	pending []*pastRequest        // guarded by mu
 	bytes   int                   // of the bodies in pending, guarded by mu
 	reads   int                   // of pending, guarded by mu
 	dropped int                   // since the last write, guarded by mu
@@ -75,7 +75,7 @@ func newTimeline(s *store.Store, log *slog.Logger) *timeline {
 }
 
 // add takes a request that was answered.
-func (t *timeline) add(q pastRequest) {
+func (t *timeline) add(q *pastRequest) {
 	read := isRead(q.row.Method) && len(q.notes) == 0
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -134,16 +134,15 @@ func (t *timeline) write(ctx context.Context) error {
 	if dropped > 0 {
 		t.log.Warn("more requests came than are recorded", "not_recorded", dropped)
 	}
-	byWorkspace := map[string][]pastRequest{}
+	byWorkspace := map[string][]*pastRequest{}
 	var newest time.Time // The clock of the requests, which tests move.
-	for i := range batch {
-		q := &batch[i]
+	for _, q := range batch {
 		if at := q.row.At.Time(); at.After(newest) {
 			newest = at
 		}
 		q.finish()
 		t.terms[q.key] = q.terms
-		byWorkspace[q.key.workspace] = append(byWorkspace[q.key.workspace], *q)
+		byWorkspace[q.key.workspace] = append(byWorkspace[q.key.workspace], q)
 	}
 	var errs []error
 	for _, id := range slices.Sorted(maps.Keys(byWorkspace)) {
@@ -161,17 +160,16 @@ func (t *timeline) write(ctx context.Context) error {
 const recordedAtOnce = 128
 
 // writeTo stores requests of one workspace.
-func (t *timeline) writeTo(ctx context.Context, id string, batch []pastRequest) error {
+func (t *timeline) writeTo(ctx context.Context, id string, batch []*pastRequest) error {
 	handle := t.store.In(id)
 	for piece := range slices.Chunk(batch, recordedAtOnce) {
-		rows := make([]store.RequestRow, 0, len(piece))
+		rows := make([]*store.RequestRow, 0, len(piece))
 		uses := map[string]Notes{}
 		var at workspace.Micros
-		for i := range piece {
-			q := &piece[i]
+		for _, q := range piece {
 			at = max(at, q.row.At)
 			if q.terms.Keep > 0 {
-				rows = append(rows, q.row)
+				rows = append(rows, &q.row)
 			}
 			for _, n := range q.notes {
 				noted := uses[q.key.connection]
@@ -277,7 +275,7 @@ func (x *exchange) recorded() {
 	if subject == ".search" || !plainID(subject) {
 		subject = ""
 	}
-	x.h.timeline.add(pastRequest{
+	x.h.timeline.add(&pastRequest{
 		key: x.link.linkKey, terms: x.link.terms, query: x.query, body: x.sent, notes: x.notes,
 		row: store.RequestRow{
 			Connection: x.link.connection, ID: x.txn, At: workspace.At(x.start), Method: clip(x.r.Method, 16),

@@ -211,7 +211,16 @@ func FuzzRedactedBody(f *testing.F) {
 	f.Add(`{"userName":"a","password":"CANARY"}`)
 	f.Add(`{"Operations":[{"op":"add","path":"password","value":{"x":["CANARY"]}}]}`)
 	f.Add(`{"urn:x:User":{"clientSecret":{"CANARYx":"CANARY"}}}`)
+	for _, form := range []string{"x RCA_abcdefgh_", "EyJhbGciOiJub25l.", "-----begin x", " bearer x", "\tBa\u017fic x"} {
+		if !isSecretText(form) {
+			f.Errorf("%q is not taken for a credential", form)
+		}
+		f.Add(form)
+	}
 	f.Fuzz(func(t *testing.T, body string) {
+		if got, want := isSecretText(body), secretText.MatchString(body); got != want {
+			t.Fatalf("a quick look at %q says %t, the expression %t", body, got, want)
+		}
 		kept, _ := redactedBody([]byte(body))
 		if kept == "" {
 			return

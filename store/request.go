@@ -84,12 +84,11 @@ func scanRequest(s scanner, q *RequestRow) error {
 }
 
 // InsertRequests writes requests, a few statements for many.
-func (t *Tx) InsertRequests(rows []RequestRow) error {
+func (t *Tx) InsertRequests(rows []*RequestRow) error {
 	const columns = 20
 	return t.tuples(len(rows), columns, func(from, size int, values string) error {
 		args := make([]any, 0, size*columns)
-		for i := range rows[from : from+size] {
-			q := &rows[from+i]
+		for _, q := range rows[from : from+size] {
 			tolerances := ""
 			if len(q.Tolerances) > 0 {
 				text, err := json.Marshal(q.Tolerances)

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/rollcall-sync/rollcall/workspace"
 )
@@ -32,7 +33,7 @@ func value(a any) (driver.Value, error) {
 	case workspace.Micros:
 		return int64(v), nil
 	case []byte:
-		s := string(v)
+		s := textOf(v)
 		return s, storable(s)
 	case driver.Valuer:
 		return v.Value()
@@ -51,6 +52,11 @@ func value(a any) (driver.Value, error) {
 		return nil, fmt.Errorf("store: argument of type %T", a)
 	}
 }
+
+// textOf is bytes as text, without a copy: the reports of a unit are some KiB,
+// and the drivers copy what they bind. Nobody may change the bytes before the
+// statement has run.
+func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // storable refuses what PostgreSQL cannot store, on both engines.
 func storable(s string) error {

@@ -34,7 +34,11 @@ func requests(t *testing.T, s *store.Store) {
 		rows = append(rows, q)
 	}
 	other := store.RequestRow{Connection: "corp", ID: uuid.Must(uuid.NewV7()).String(), At: 5, Method: "GET", Path: "/Users", PersonKey: ann.UserKey}
-	r.update(func(tx *store.Tx) error { return tx.InsertRequests(append([]store.RequestRow{other}, rows...)) })
+	insert := []*store.RequestRow{&other}
+	for i := range rows {
+		insert = append(insert, &rows[i])
+	}
+	r.update(func(tx *store.Tx) error { return tx.InsertRequests(insert) })
 	find := func(f store.RequestFilter) []store.RequestRow {
 		return read(r, func(rd *store.Reader) ([]store.RequestRow, error) { return rd.Requests(f) })
 	}
