@@ -39,7 +39,7 @@ func main() {
 	flag.IntVar(&s.small, "small", 1000, "people at the first measurement of the mix")
 	flag.IntVar(&s.large, "large", 100_000, "people at the second, and for everything else")
 	flag.IntVar(&s.group, "group", 20_000, "members of the large group")
-	flag.DurationVar(&s.rate, "rate", 8*time.Second, "how long each rate is measured")
+	flag.DurationVar(&s.rate, "rate", 10*time.Second, "how long each rate is measured, in five turns")
 	flag.IntVar(&s.rounds, "rounds", 400, "rounds of the mix, five requests each")
 	leavers := flag.Bool("leavers", false, "measure how fast access ends under load instead, for as long as -rate")
 	fromSCIM := flag.Bool("scim", false, "make the table of bench-scim from what its benchmarks print on stdin instead")
