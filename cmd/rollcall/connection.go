@@ -358,11 +358,20 @@ func testDirectory(ctx context.Context, w *configs.Workspace, c *configs.Connect
 	return v, nil
 }
 
+// oneOr picks the word for a number of things.
+func oneOr(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
 // text writes the test for people: what is missing comes with what to do.
 func (v *probeView) text(out io.Writer) error {
 	var b strings.Builder
 	if v.Server != "" {
-		fmt.Fprintf(&b, "%s: %s, %s people, %s groups\n", v.ConnectionID, clean(v.Server), thousands(v.People), thousands(v.Groups))
+		fmt.Fprintf(&b, "%s: %s, %s %s, %s %s\n", v.ConnectionID, clean(v.Server),
+			thousands(v.People), oneOr(v.People, "person", "people"), thousands(v.Groups), oneOr(v.Groups, "group", "groups"))
 	}
 	for _, r := range v.Rights {
 		mark := "ok"

@@ -32,7 +32,7 @@ func code(err error) (uint16, bool) {
 // refused bind.
 var adReasons = []struct{ sub, text string }{
 	{"data 525", "no such account"},
-	{"data 52e", "wrong password"},
+	{"data 52e", "unknown account or wrong password"},
 	{"data 530", "not at this time"},
 	{"data 531", "not from this machine"},
 	{"data 532", "password expired"},

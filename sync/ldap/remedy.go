@@ -95,6 +95,9 @@ func (c *checkup) remedy(base string) string {
 	}
 	switch c.plan.flavor {
 	case AD:
+		if strings.Contains(who, "=") { // dsacls takes no distinguished name
+			return fmt.Sprintf(`dsacls "%s" /I:T /G "DOMAIN\ACCOUNT:GR" with the account of %s   (or Delegate Control: Read all properties)`, base, who)
+		}
 		return fmt.Sprintf(`dsacls "%s" /I:T /G "%s:GR"   (or Delegate Control: Read all properties)`, base, who)
 	case DS389:
 		return fmt.Sprintf(`add to %s: aci: (targetattr != "userPassword")(version 3.0; acl "rollcall"; allow (read, search, compare) userdn = "ldap:///%s";)`, base, who)

@@ -302,3 +302,19 @@ func TestCheckTriesEveryServer(t *testing.T) {
 		t.Errorf("one server twice: %q, %v", p.Warnings, err)
 	}
 }
+
+// The command that gives a right is one that the server's tool takes: dsacls
+// knows accounts by name, not by distinguished name.
+func TestRemedyOnActiveDirectory(t *testing.T) {
+	t.Parallel()
+	for who, want := range map[string]string{
+		"rollcall@acme.com":          `/G "rollcall@acme.com:GR"`,
+		"CN=rollcall,DC=acme,DC=com": `/G "DOMAIN\ACCOUNT:GR" with the account of CN=rollcall,DC=acme,DC=com`,
+		`ACME\rollcall`:              `/G "ACME\rollcall:GR"`,
+	} {
+		c := &checkup{reader: &reader{Source: &Source{cfg: Config{BindDN: who}}, plan: plan{flavor: AD}}}
+		if got := c.remedy("OU=people,DC=acme,DC=com"); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", who, got)
+		}
+	}
+}
