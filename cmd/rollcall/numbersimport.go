@@ -174,7 +174,11 @@ func (c *numberImportCmd) read() (rows []importRow, err error) {
 		}
 		c.Country = code
 	}
-	return readNumbers(in, c.File, c.Country)
+	name := c.File
+	if name == "-" {
+		name = "stdin"
+	}
+	return readNumbers(in, name, c.Country)
 }
 
 // readNumbers reads an inventory. Directory text is data: a formula guard's

@@ -149,7 +149,11 @@ func (s *Source) dialOne(ctx context.Context, text string, creds credentials) (_
 	shaken := raw
 	if u.Scheme == "ldaps" || s.cfg.StartTLS {
 		if shaken, err = s.encrypt(ctx, raw, cfg); err != nil {
-			return nil, errors.Join(err, raw.Close())
+			// A handshake that is out of time has closed the socket itself.
+			if cerr := raw.Close(); !errors.Is(cerr, net.ErrClosed) {
+				err = errors.Join(err, cerr)
+			}
+			return nil, err
 		}
 	}
 	t := newTap(shaken, &s.Meter)
@@ -189,7 +193,10 @@ func (s *Source) encrypt(ctx context.Context, raw net.Conn, cfg *tls.Config) (ne
 		}
 	}
 	conn := tls.Client(raw, cfg)
-	if err := conn.HandshakeContext(ctx); err != nil {
+	switch err := conn.HandshakeContext(ctx); {
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, &TimeoutError{Doing: "TLS handshake", Limit: s.cfg.Timeouts.Dial}
+	case err != nil:
 		return nil, fmt.Errorf("TLS: %w", err)
 	}
 	return conn, nil

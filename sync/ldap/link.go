@@ -27,6 +27,9 @@ func (e *TimeoutError) Error() string {
 	return fmt.Sprintf("%s: the directory did not answer within %s", e.Doing, e.Limit)
 }
 
+// Unwrap makes it a timeout to whoever asks what kind of failure it is.
+func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
+
 // link is one bound connection. It serves one request at a time and is not
 // used again after any failure of the connection, timeout or cancellation.
 type link struct {
