@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -46,11 +48,22 @@ func (c *serveCmd) Run(ctx context.Context, env *environment) error {
 	for _, w := range config.Warnings() {
 		log.Warn(w.Text, "key", w.Path)
 	}
+	collectLess()
 	d, err := startDaemon(ctx, config, log)
 	if err != nil {
 		return err
 	}
 	return d.run(ctx)
+}
+
+// collectLess lets garbage become twice what is in use before it is collected,
+// instead of as much as is in use. A request leaves some 50 KiB of garbage, and
+// the daemon uses 4 to 8 MiB: half of the collector's work is saved for about 4
+// MiB more. The variable GOGC, where it is set, is obeyed.
+func collectLess() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(200)
+	}
 }
 
 // newLogger writes JSON lines in UTC.
