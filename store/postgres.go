@@ -231,6 +231,7 @@ func (e *pgEngine) attempt(ctx context.Context, ws string, opt UnitOptions, unit
 			return err
 		}
 		if s.wrote {
+			s.trace = nil // this is no statement of the unit
 			if err := one(s.query(ctx, sqlTransactionID, nil)).Scan(&xid); err != nil {
 				return err
 			}

@@ -116,6 +116,7 @@ func (m *apiMachine) read() {
 			m.t.Logf("%s: %v", fault, err)
 		}
 		m.fake.Mend()
+		m.fake.Wind(2 * time.Minute) // what a provider that throttles has asked for
 	case 2:
 		at, turn := rapid.IntRange(1, 8).Draw(m.t, "crash at request"), 0
 		m.fake.OnPage(func(string) {

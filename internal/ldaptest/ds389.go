@@ -149,6 +149,10 @@ func (s *DS389) fill() {
 		}
 		s.add(admin, dn, attrs)
 	}
+	// The account may see more than 5,000 entries, as README says.
+	for _, limit := range []string{"nsLookThroughLimit", "nsPagedLookThroughLimit"} {
+		s.Set(Reader, limit, "-1")
+	}
 	s.Access()
 }
 
