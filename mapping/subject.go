@@ -235,11 +235,11 @@ func (v *stated) first() string {
 	return strings.TrimSpace(v.raw[0])
 }
 
-// address returns the first value that has the form of a mail address, "" if
-// none has: a member whom no mail reaches could never be told anything.
+// address returns the first value that is a mail address, "" if none is: a
+// member to whom the sender refuses to write could never be told anything.
 func (v *stated) address() string {
 	for _, one := range v.raw {
-		if one = strings.TrimSpace(one); fold.IsEmail(one) {
+		if one = strings.TrimSpace(one); fold.BadAddress(one) == "" {
 			return one
 		}
 	}

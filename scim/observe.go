@@ -16,7 +16,7 @@ func (d Document) Email() (string, bool) {
 	for _, e := range list {
 		m, _ := e.(map[string]any)
 		value, _ := m["value"].(string)
-		if !fold.IsEmail(value) {
+		if fold.BadAddress(value) != "" {
 			continue
 		}
 		if m["primary"] == true {
@@ -34,7 +34,7 @@ func (d Document) Email() (string, bool) {
 		return work, true
 	case first != "":
 		return first, true
-	case fold.IsEmail(name):
+	case fold.BadAddress(name) == "":
 		return name, true
 	}
 	return "", false

@@ -112,7 +112,7 @@ func databaseExists(url string) (bool, error) {
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	} else if err != nil {
-		return false, fmt.Errorf("database file: %w: let this user read and write it and its folder, or name another in database", err)
+		return false, fileFault(err)
 	}
 	return true, nil
 }

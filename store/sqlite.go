@@ -65,6 +65,11 @@ func liteDSN(path string, writer bool) string {
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 }
 
+// fileFault is why the database file cannot be used, with what to do.
+func fileFault(err error) error {
+	return fmt.Errorf("database file: %w: let this user read and write it and its folder, or name another in database", err)
+}
+
 // prepareFile makes the database file, readable by its owner only, and
 // refuses places where SQLite's WAL does not work. An existing file is not
 // opened: closing it would drop the locks of a connection of this process.
@@ -78,20 +83,20 @@ func prepareFile(path string) error {
 	case err == nil && info.Mode().Perm()&0o077 != 0:
 		// SQLite gives the files beside it the same mode.
 		if err := os.Chmod(path, 0o600); err != nil {
-			return fmt.Errorf("database file: %w: let this user read and write it and its folder, or name another in database", err)
+			return fileFault(err)
 		}
 		return nil
 	case err == nil:
 		return nil
 	case !errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("database file: %w: let this user read and write it and its folder, or name another in database", err)
+		return fileFault(err)
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if errors.Is(err, os.ErrExist) {
 		return nil // somebody else made it just now
 	}
 	if err != nil {
-		return fmt.Errorf("database file: %w: let this user read and write it and its folder, or name another in database", err)
+		return fileFault(err)
 	}
 	return f.Close()
 }

@@ -20,9 +20,9 @@ const (
 type settles struct{ first, at workspace.Micros }
 
 // unsettled reports whether new members and new addresses do not count yet, and
-// a burst of leavers holds nothing that is given:
-// the first whole read of a directory, and the first push of a connection, are
-// everybody, and are often sent once more when the settings have been corrected.
+// a burst of leavers holds nothing that is given: the first whole read of a
+// directory, and the first push of a connection, are everybody, and are often
+// sent once more when the settings have been corrected.
 func (u *unit) unsettled() bool {
 	if u.b.Kind == RunSCIM {
 		return u.settles.first == 0 || u.now < u.settles.at

@@ -20,22 +20,6 @@ func Email(address string) string {
 	return Key(address[:at]) + "@" + Domain(address[at+1:])
 }
 
-// IsEmail reports whether text has the form of an e-mail address. It is no
-// judge of whether mail arrives; it keeps login names and phone numbers out. It is safe for
-// concurrent use.
-func IsEmail(text string) bool {
-	at := strings.LastIndexByte(text, '@')
-	if at < 1 || at == len(text)-1 || len(text) > 320 || strings.IndexByte(text, '@') != at {
-		return false
-	}
-	for _, r := range text {
-		if r <= ' ' || r == 0x7f || r == '<' || r == '>' || r == ',' || r == ';' {
-			return false
-		}
-	}
-	return true
-}
-
 // Domain returns a mail domain's ASCII form, lower case, trailing dots
 // off. What is no valid name is folded only, so that it equals itself and
 // nothing else.

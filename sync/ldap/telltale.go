@@ -8,8 +8,9 @@ import (
 
 // TellTale reads the one value that changes whenever anything does, on the
 // kept connection. The mark holds server, directory and scope, so that another
-// one counts as changed: who corrects a filter waits for no sweep (CU3). "" is no mark: this server or account has no such value,
-// and nobody knows whether anything changed.
+// one counts as changed: who corrects a filter waits for no sweep (CU3). "" is
+// no mark: this server or account has no such value, and nobody knows whether
+// anything changed.
 func (s *Source) TellTale(ctx context.Context) (string, error) {
 	if err := s.enter(ctx); err != nil {
 		return "", err
